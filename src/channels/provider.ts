@@ -1,0 +1,129 @@
+import type { z } from 'zod'
+
+/**
+ * The contract of a provider: one door to the outside for one channel. Drivers are this file's siblings, one file each,
+ * listed in index.ts. A provider states only what is special about it; sockets, limits and forbidden addresses are the
+ * business of the door (http.ts, address.ts) that its context hands it.
+ */
+
+export const CHANNELS = ['EMAIL', 'SMS', 'PUSH', 'INBOX', 'DIRECT_MESSAGE', 'WEBHOOK'] as const
+export type Channel = (typeof CHANNELS)[number]
+
+/** What a channel rendered, before it is addressed. Fields that a channel has no use for are absent. */
+export interface Rendered {
+  readonly subject?: string
+  readonly title?: string
+  readonly text?: string
+  readonly html?: string
+  /** JSON of the channel's own: a push payload, a webhook body, an inbox message's data. */
+  readonly payload?: unknown
+}
+
+/** Where a message goes within a channel. `id` is what a person may see of it and tells two addresses apart. */
+export interface Address {
+  /** An email address, phone number, user id, URL or device token. */
+  readonly id: string
+  readonly name?: string
+  /** The stored device token it stands for, so that a dead one can be retired. */
+  readonly deviceTokenId?: string
+  /** Web push: the subscription's keys. */
+  readonly keys?: { readonly p256dh: string; readonly auth: string }
+  /** Webhook: extra request headers, validated. */
+  readonly headers?: readonly { readonly name: string; readonly value: string }[]
+}
+
+export interface Outgoing {
+  readonly environmentId: string
+  readonly messageId: string
+  readonly address: Address
+  readonly content: Rendered
+  /**
+   * Equal on every try of this message with this account and address: the provider's idempotency key, the
+   * webhook-id, and the left side of an email's Message-ID. `[A-Za-z0-9_-]{1,64}`, no dot.
+   */
+  readonly idempotencyKey: string
+}
+
+export interface DeliverContext<S> {
+  readonly settings: S
+  readonly http: HttpDoor
+  /** Whether the host and port may be reached with the settings of an account: false for those the configuration itself names. */
+  readonly guarded: boolean
+  /** Aborted when the call's time (30 s) is up, or when the process must stop calling. */
+  readonly signal: AbortSignal
+  readonly now: Date
+}
+
+/** What was rejected decides where to go on: address and content → the next channel; request → the next provider. */
+export type Rejected = 'address' | 'content' | 'request'
+
+/**
+ * The closed list of what a call to a provider can come to (reference: reliability G6).
+ * accepted: it took the message. rejected: it never will. retry: later, at the earliest `afterMs` from now.
+ * misconfigured: its credentials or settings were refused. unknown: the request was written, no answer came.
+ * `error` is a sentence for the person who sent the message; `code` the SMTP or HTTP status answered.
+ */
+export type Outcome =
+  | { readonly kind: 'accepted'; readonly reference?: string; readonly code?: string }
+  | { readonly kind: 'rejected'; readonly what: Rejected; readonly error: string; readonly code?: string }
+  | { readonly kind: 'retry'; readonly error: string; readonly code?: string; readonly afterMs?: number }
+  | { readonly kind: 'misconfigured'; readonly error: string; readonly code?: string }
+  | { readonly kind: 'unknown'; readonly error: string }
+
+// biome-ignore lint/suspicious/noExplicitAny: a list of providers holds settings of every shape.
+export interface Provider<S = any> {
+  /** Lower case, the provider's own name: `smtp`, `webpush`, `twilio`. */
+  readonly kind: string
+  readonly channel: Channel
+  /** As a person reads it: "SMTP". */
+  readonly name: string
+  /** What an account is configured with. Mark a secret field with `secret()`. */
+  readonly settings: z.ZodType<S>
+  /** Refuses settings that name what may not be reached. Sentences with the field's path; empty when all is well. */
+  readonly check?: (settings: S, guard: AddressGuard) => readonly { path: readonly string[]; message: string }[]
+  /** Never throws for what the outside did: that is an Outcome. */
+  deliver(outgoing: Outgoing, context: DeliverContext<S>): Promise<Outcome>
+  /** Lets go of pooled connections of every account. */
+  close?(): Promise<void>
+}
+
+/** The one door out for HTTP (http.ts). Never throws for what the outside did. */
+export interface HttpDoor {
+  request(call: HttpCall): Promise<HttpReply>
+  readonly guard: AddressGuard
+}
+
+export interface HttpCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+  readonly signal?: AbortSignal
+  /** The host is a fixed one of the provider's own, or named by the configuration: no address check. */
+  readonly trusted?: boolean
+}
+
+/** answered: with at most 16 KiB of the body. refused: not an address we may call. failed: nothing was sent. unknown: it was. */
+export type HttpReply =
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      readonly headers: Readonly<Record<string, string>>
+      readonly body: string
+    }
+  | { readonly kind: 'refused'; readonly error: string }
+  | { readonly kind: 'failed'; readonly error: string }
+  | { readonly kind: 'unknown'; readonly error: string }
+
+/** Which addresses may be reached (address.ts, pure): the operator's CARILLON_ALLOWED_NETWORKS go first. */
+export interface AddressGuard {
+  /** Null when the URL may be called; otherwise why not, without revealing what lies behind it. */
+  refuseUrl(url: string): string | null
+  /** Null when a resolved IP address may be connected to. */
+  refuseAddress(ip: string): string | null
+}
+
+/** Marks a zod field as a secret: encrypted at rest, never returned, `writeOnly` in its JSON Schema. */
+export function secret<T extends z.ZodType>(field: T): T {
+  return field.meta({ ...field.meta(), writeOnly: true }) as T
+}

@@ -1,0 +1,54 @@
+import { z } from 'zod'
+
+/** Lanes have slots of their own, so that no kind of work can starve another. */
+export const LANES = ['single', 'bulk', 'webhook', 'upkeep'] as const
+export type Lane = (typeof LANES)[number]
+
+/** The kinds of work and what each job of it carries: ids, never content. delivery performs them; app.ts joins the two. */
+export const JOB_KINDS = {
+  /** Plans, renders and delivers one message, or goes on where an earlier try left off. */
+  deliver: { lane: 'single', payload: z.object({ environmentId: z.string(), messageId: z.string() }) },
+} as const satisfies Record<string, { lane: Lane; payload: z.ZodType }>
+
+export type JobKindName = keyof typeof JOB_KINDS
+export type Payload<K extends JobKindName> = z.infer<(typeof JOB_KINDS)[K]['payload']>
+
+/** Work to be written in the transaction that makes it necessary. */
+export interface NewJob<K extends JobKindName = JobKindName> {
+  readonly kind: K
+  readonly payload: Payload<K>
+  /** Whom the claim is fair to: environment and tenant. */
+  readonly fairnessKey: string
+  /** Absent: the kind's own lane. */
+  readonly lane?: Lane
+  /** Absent: now, by the database's clock. */
+  readonly runAt?: Date
+}
+
+/** A job in this process's hands. The fence is what makes its results count: another claim raises it. */
+export interface Held {
+  readonly id: number
+  readonly fence: number
+}
+
+export interface Claimed<K extends JobKindName = JobKindName> extends Held {
+  readonly kind: K
+  readonly lane: Lane
+  readonly payload: Payload<K>
+}
+
+/** What a performer is given beside its payload. */
+export interface Work {
+  readonly job: Held
+  /** Whether this process's lease still runs, by the monotonic clock: ask right before each call to the outside. */
+  holdsLease(): boolean
+  /** Aborted when the process drains past its deadline or has lost its lease. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Performs a kind of job. It settles its job itself (settle or postpone, in the transaction that records its result).
+ * What it throws is a fault of ours: the job is put back with a delay.
+ */
+export type Perform<K extends JobKindName = JobKindName> = (payload: Payload<K>, work: Work) => Promise<void>
+export type Performers = { readonly [K in JobKindName]: Perform<K> }
