@@ -37,10 +37,6 @@ CREATE TYPE "event_stream" AS ENUM ('MESSAGE', 'INBOX');
 CREATE TABLE "environment" (
     "id" TEXT NOT NULL,
     "name" TEXT NOT NULL,
-    "routing" JSONB,
-    "send_limits" JSONB NOT NULL DEFAULT '[]',
-    "track_opens" BOOLEAN NOT NULL DEFAULT false,
-    "track_clicks" BOOLEAN NOT NULL DEFAULT false,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
@@ -215,6 +211,7 @@ CREATE TABLE "attempt" (
     "started_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "ended_at" TIMESTAMPTZ(3),
     "outcome" "attempt_outcome",
+    "rejected" TEXT,
     "code" TEXT,
     "error" TEXT,
 
