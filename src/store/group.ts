@@ -1,0 +1,56 @@
+interface Waiting<I, O> {
+  readonly input: I
+  readonly resolve: (output: O) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Group commit: callers at the same time share a transaction, a lone caller waits for nobody. One group is in flight; what
+ * arrives meanwhile forms the next, in the order it came.
+ *
+ * A group that throws is tried again one by one, so nobody pays for another's input. It may then have been committed after
+ * all (a connection lost at commit), so `run` must be safe to repeat: ids are chosen before, and what exists is left alone.
+ *
+ * @param run writes the inputs together, all or none, and answers with one output for each, in order
+ * @param options maxSize: the most inputs of a group, 1 or more
+ */
+export function groupWrites<I, O>(
+  run: (inputs: readonly I[]) => Promise<readonly O[]>,
+  options: { readonly maxSize: number },
+): (input: I) => Promise<O> {
+  let waiting: Waiting<I, O>[] = []
+  let running = false
+
+  async function runAll(): Promise<void> {
+    while (waiting.length > 0) {
+      const group = waiting.slice(0, options.maxSize)
+      waiting = waiting.slice(options.maxSize)
+      await settle(run, group)
+    }
+    running = false
+  }
+
+  return (input) =>
+    new Promise<O>((resolve, reject) => {
+      waiting.push({ input, resolve, reject })
+      if (running) return
+      running = true
+      // A microtask later, so that callers of the same turn share the first group as well.
+      queueMicrotask(() => void runAll())
+    })
+}
+
+async function settle<I, O>(
+  run: (inputs: readonly I[]) => Promise<readonly O[]>,
+  group: readonly Waiting<I, O>[],
+): Promise<void> {
+  try {
+    const outputs = await run(group.map(({ input }) => input))
+    if (outputs.length !== group.length)
+      throw new Error(`A group of ${group.length} was answered with ${outputs.length} outputs.`)
+    for (const [index, { resolve }] of group.entries()) resolve(outputs[index] as O)
+  } catch (error) {
+    if (group.length === 1) group[0]?.reject(error)
+    else for (const one of group) await settle(run, [one])
+  }
+}
