@@ -1,0 +1,48 @@
+import type { Outcome, Rendered } from '../channels/provider.ts'
+import { deliveryId } from '../domain/id.ts'
+import type { Step } from '../domain/plan.ts'
+import type { JourneyParts } from './journey.ts'
+import type { Letter } from './letter.ts'
+
+/** One call to a provider ends after this long. */
+export const CALL_TIMEOUT_MS = 30_000
+
+/**
+ * Calls the step's provider once. What it throws is a fault of ours, after which nobody knows what it had done: unknown.
+ */
+export async function callProvider(
+  parts: JourneyParts,
+  letter: Letter,
+  step: Step,
+  content: Rendered,
+  stop: AbortSignal,
+): Promise<Outcome> {
+  const provider = parts.providers.find((candidate) => candidate.kind === step.kind)!
+  const account = letter.accounts.find((candidate) => candidate.id === step.providerId)!
+  const outgoing = {
+    environmentId: letter.row.environmentId,
+    messageId: letter.row.id,
+    address: step.address,
+    content,
+    idempotencyKey: `${letter.row.id}_${deliveryId(letter.row.id, step.providerId, step.address.id).slice(4, 20)}`,
+  }
+  const ended = new AbortController()
+  const timer = setTimeout(() => ended.abort(new Error('The call took longer than 30 seconds.')), CALL_TIMEOUT_MS)
+  const onStop = () => ended.abort(stop.reason)
+  stop.addEventListener('abort', onStop, { once: true })
+  try {
+    return await provider.deliver(outgoing, {
+      settings: parts.letters.settingsOf(account),
+      http: parts.http,
+      guarded: account.row !== null,
+      signal: ended.signal,
+      now: parts.now(),
+    })
+  } catch (fault) {
+    parts.log.error({ err: fault, provider: step.providerId, kind: step.kind }, 'provider threw')
+    return { kind: 'unknown', error: 'Something went wrong on our side while the provider was called.' }
+  } finally {
+    clearTimeout(timer)
+    stop.removeEventListener('abort', onStop)
+  }
+}

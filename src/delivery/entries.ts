@@ -1,0 +1,304 @@
+import type { Outcome, Rendered } from '../channels/provider.ts'
+import { deliveryId, newId } from '../domain/id.ts'
+import type { Decision, Plan, Step } from '../domain/plan.ts'
+import type { Move } from '../domain/route.ts'
+import type { DeliveryStatus, MessageReason, MessageStatus } from '../generated/tables.ts'
+import type { NewEvent } from '../log/event.ts'
+import type { Held } from '../queue/kinds.ts'
+import type { NewInboxMessage } from '../store/inbox.ts'
+import type { AttemptChange, DeliveryChange, MessageChange } from '../store/record.ts'
+import type { KnownDelivery, Letter } from './letter.ts'
+import type { Entry } from './record.ts'
+
+/** What is written at each point of a journey. Pure: values in, an entry out. */
+
+/** Planned, rendered, and about to be tried: written before the call. */
+export function attemptEntry(step: {
+  letter: Letter
+  job: Held
+  step: Step
+  delivery: KnownDelivery
+  content: Rendered
+  decisions: readonly Decision[]
+  failedOver: Step | null
+  /** Another of its addresses took it already. */
+  sent: boolean
+}): Entry {
+  const { letter, delivery, sent } = step
+  const at = delivery.attempts.at(-1)!.startedAt
+  const first = letter.deliveries.size === 0 && delivery.attempts.length === 1 && step.failedOver === null
+  const status = sent ? 'SENT' : 'ROUTED'
+  const about = { status, channel: step.step.channel, providerId: step.step.providerId } as const
+  const events: NewEvent[] = []
+  if (first) events.push(event(letter, 'ROUTED', at, { status }))
+  if (step.failedOver) {
+    events.push(
+      event(letter, 'FAILED_OVER', at, {
+        ...about,
+        detail: { from: { channel: step.failedOver.channel, providerId: step.failedOver.providerId } },
+      }),
+    )
+  }
+  if (delivery.attempts.length === 1) events.push(event(letter, 'RENDERED', at, about))
+  events.push(event(letter, 'DELIVERING', at, { ...about, detail: { attempt: delivery.attempts.length } }))
+  return {
+    job: step.job,
+    after: 'keep',
+    ...(!sent && { message: change(letter, status, at, { decisions: step.decisions }) }),
+    deliveries: [deliveryChange(letter, step.step, delivery, 'ATTEMPTING')],
+    attempts: [attemptChange(letter, delivery, null)],
+    output: {
+      environmentId: letter.row.environmentId,
+      messageId: letter.row.id,
+      channel: step.step.channel,
+      content: step.content,
+    },
+    events,
+  }
+}
+
+/** The provider's answer, and what follows from it. */
+export function settledEntry(settled: {
+  letter: Letter
+  job: Held
+  step: Step
+  delivery: KnownDelivery
+  outcome: Outcome
+  content: Rendered
+  move: Move
+  now: Date
+  /** Another of its addresses took it already. */
+  sent: boolean
+}): Entry {
+  const { letter, job, step, delivery, outcome, move, now } = settled
+  const base = {
+    job,
+    after: move.kind === 'try' ? ('keep' as const) : move.kind === 'wait' ? move.until : ('settle' as const),
+    deliveries: [deliveryChange(letter, step, delivery, DELIVERY_STATUS[outcome.kind], outcome, now)],
+    attempts: [attemptChange(letter, delivery, outcome)],
+    ...consequences(letter, step, outcome),
+  }
+  if (outcome.kind === 'accepted') return { ...base, ...acceptedEntry(settled) }
+  const about = { channel: step.channel, providerId: step.providerId, error: outcome.error }
+  const status = settled.sent ? 'SENT' : 'ROUTED'
+  if (move.kind === 'fail') {
+    const failed = failedEntry(letter, job, move, now)
+    return { ...base, message: failed.message!, events: failed.events!.map((one) => ({ ...one, ...about })) }
+  }
+  const again = delivery.nextAttemptAt
+  const detail = { attempt: delivery.attempts.length, ...(again && { nextAttemptAt: again.toISOString() }) }
+  const events = again ? [event(letter, 'RETRYING', now, { ...about, status, detail })] : []
+  return { ...base, ...(!settled.sent && { message: change(letter, status, now, { error: outcome.error }) }), events }
+}
+
+function acceptedEntry({ letter, step, content, outcome, now }: Parameters<typeof settledEntry>[0]): Partial<Entry> {
+  const reference = outcome.kind === 'accepted' ? outcome.reference : undefined
+  const about = {
+    status: 'SENT',
+    channel: step.channel,
+    providerId: step.providerId,
+    ...(reference && { detail: { reference } }),
+  } as const
+  return {
+    message: change(letter, 'SENT', now, { sentAt: now }),
+    events: [event(letter, 'SENT', now, about)],
+    ...(step.channel === 'INBOX' && { inbox: inboxMessage(letter, content, now) }),
+  }
+}
+
+function inboxMessage(letter: Letter, content: Rendered, now: Date): NewInboxMessage {
+  const { row } = letter
+  const body = content.text ?? null
+  return {
+    environmentId: row.environmentId,
+    id: row.id,
+    userId: row.userId!,
+    tenantId: row.tenantId,
+    title: content.title ?? null,
+    preview: body === null ? null : body.slice(0, 200).toWellFormed(),
+    body,
+    data: content.payload ?? {},
+    tags: row.tags,
+    createdAt: now,
+  }
+}
+
+/** A dead device token is retired, refused settings are noted with their account. */
+function consequences(letter: Letter, step: Step, outcome: Outcome): Partial<Entry> {
+  const { environmentId } = letter.row
+  if (outcome.kind === 'rejected' && outcome.what === 'address' && step.address.deviceTokenId) {
+    return { retire: { environmentId, id: step.address.deviceTokenId, reason: outcome.error } }
+  }
+  if (outcome.kind === 'misconfigured') {
+    return { mark: { environmentId, id: step.providerId, health: 'MISCONFIGURED', error: outcome.error } }
+  }
+  return {}
+}
+
+/** Nothing is left to try. */
+export function failedEntry(letter: Letter, job: Held, move: Move & { kind: 'fail' }, now: Date): Entry {
+  return ended(letter, job, 'UNDELIVERABLE', move.reason, move.error, now, null)
+}
+
+/** Planning found that nobody is to be called. */
+export function stoppedEntry(letter: Letter, job: Held, stopped: Plan & { kind: 'stop' }, now: Date): Entry {
+  return ended(letter, job, stopped.status, stopped.reason, stopped.error, now, stopped.decisions)
+}
+
+function ended(
+  letter: Letter,
+  job: Held,
+  status: MessageStatus & NewEvent['type'],
+  reason: MessageReason,
+  error: string,
+  now: Date,
+  decisions: readonly Decision[] | null,
+): Entry {
+  return {
+    job,
+    after: 'settle',
+    message: change(letter, status, now, { reason, error, decisions }),
+    events: [event(letter, status, now, { status, reason, error })],
+  }
+}
+
+/** The whole lifecycle but the call. */
+export function simulatedEntry(
+  letter: Letter,
+  job: Held,
+  step: Step,
+  content: Rendered,
+  decisions: readonly Decision[],
+  now: Date,
+): Entry {
+  const { environmentId, id: messageId } = letter.row
+  const about = { channel: step.channel, providerId: step.providerId }
+  const delivery = {
+    id: deliveryId(messageId, step.providerId, step.address.id),
+    startedAt: now,
+    nextAttemptAt: null,
+    attempts: [],
+  }
+  return {
+    job,
+    after: 'settle',
+    message: change(letter, 'SIMULATED', now, { decisions }),
+    deliveries: [deliveryChange(letter, step, delivery, 'SIMULATED')],
+    output: { environmentId, messageId, channel: step.channel, content },
+    events: [
+      event(letter, 'ROUTED', now, { status: 'ROUTED' }),
+      event(letter, 'RENDERED', now, { ...about, status: 'ROUTED' }),
+      event(letter, 'SIMULATED', now, { ...about, status: 'SIMULATED' }),
+    ],
+  }
+}
+
+/** Attempts whose worker never came back: ambiguous, and visible as such. */
+export function leftoversEntry(letter: Letter, job: Held, deliveries: readonly KnownDelivery[], now: Date): Entry {
+  const error = 'The worker that called the provider never came back; nobody knows whether it was taken.'
+  const steps = new Map((letter.row.deliveries ?? []).map((row) => [row.id, row]))
+  return {
+    job,
+    after: 'keep',
+    deliveries: deliveries.map((delivery) => {
+      const { channel, providerId } = steps.get(delivery.id)!
+      const step = { channel, providerId, kind: '', address: { id: '' } }
+      return { ...deliveryChange(letter, step, delivery, 'UNKNOWN'), error, nextAttemptAt: now }
+    }),
+    attempts: deliveries.map((delivery) => ({ ...attemptChange(letter, delivery, null), error })),
+  }
+}
+
+/** A message that keeps crashing its workers is set aside. */
+export function giveUpEntry(letter: Letter, job: Held, crashes: number, now: Date): Omit<Entry, 'attempts' | 'deliveries'> {
+  const error = `It was given up after ${crashes} attempts from which no worker came back.`
+  const { environmentId, id: messageId } = letter.row
+  return {
+    ...ended(letter, job, 'UNDELIVERABLE', 'FAILED', error, now, null),
+    deadLetter: {
+      environmentId,
+      id: newId('dlt'),
+      kind: 'deliver',
+      messageId,
+      payload: { environmentId, messageId },
+      error,
+      crashes,
+      at: now,
+    },
+  }
+}
+
+const DELIVERY_STATUS = {
+  accepted: 'SENT',
+  rejected: 'UNDELIVERABLE',
+  retry: 'RETRYING',
+  misconfigured: 'UNDELIVERABLE',
+  unknown: 'UNKNOWN',
+} as const satisfies { [K in Outcome['kind']]: DeliveryStatus }
+
+function change(letter: Letter, status: MessageStatus, updatedAt: Date, more: Partial<MessageChange>): MessageChange {
+  const { environmentId, id } = letter.row
+  return { environmentId, id, status, reason: null, error: null, sentAt: null, updatedAt, decisions: null, ...more }
+}
+
+function deliveryChange(
+  letter: Letter,
+  step: Step,
+  delivery: KnownDelivery,
+  status: DeliveryStatus,
+  outcome?: Outcome,
+  now?: Date,
+): DeliveryChange {
+  return {
+    environmentId: letter.row.environmentId,
+    id: delivery.id,
+    messageId: letter.row.id,
+    channel: step.channel,
+    providerId: step.providerId,
+    address: step.address.id,
+    status,
+    reference: outcome?.kind === 'accepted' ? (outcome.reference ?? null) : null,
+    error: outcome && outcome.kind !== 'accepted' ? outcome.error : null,
+    startedAt: delivery.startedAt,
+    sentAt: outcome?.kind === 'accepted' ? (now ?? null) : null,
+    nextAttemptAt: delivery.nextAttemptAt,
+  }
+}
+
+function attemptChange(letter: Letter, delivery: KnownDelivery, outcome: Outcome | null): AttemptChange {
+  const attempt = delivery.attempts.at(-1)!
+  return {
+    environmentId: letter.row.environmentId,
+    deliveryId: delivery.id,
+    number: attempt.number,
+    fence: attempt.fence,
+    startedAt: attempt.startedAt,
+    endedAt: attempt.endedAt,
+    outcome: attempt.outcome,
+    rejected: attempt.rejected,
+    code: outcome && 'code' in outcome ? (outcome.code ?? null) : null,
+    error: attempt.error,
+  }
+}
+
+function event(letter: Letter, type: string, at: Date, more: Partial<NewEvent>): NewEvent {
+  const { row } = letter
+  return {
+    environmentId: row.environmentId,
+    stream: 'MESSAGE',
+    type,
+    at,
+    messageId: row.id,
+    requestId: row.requestId,
+    jobId: row.jobId,
+    userId: row.userId,
+    tenantId: row.tenantId,
+    status: row.status,
+    reason: null,
+    channel: null,
+    providerId: null,
+    error: null,
+    detail: null,
+    ...more,
+  }
+}

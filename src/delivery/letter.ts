@@ -1,0 +1,134 @@
+import type { Selectable } from 'kysely'
+import { LRUCache } from 'lru-cache'
+import type { Provider, Rejected } from '../channels/provider.ts'
+import { type Account, accountsOf, type BuiltInAccount, openSettings } from '../domain/account.ts'
+import type { Vault } from '../domain/command.ts'
+import { keysPlace } from '../domain/device-token.ts'
+import type { PlannedToken, Snapshot } from '../domain/plan.ts'
+import type { RecipientInput } from '../domain/recipient.ts'
+import type { Try } from '../domain/route.ts'
+import type { Definition } from '../domain/send.ts'
+import type { Provider as ProviderRow } from '../generated/tables.ts'
+import type { Db } from '../store/database.ts'
+import { groupWrites } from '../store/group.ts'
+import {
+  type AttemptRow,
+  type DeliveryRow,
+  type LetterRow,
+  type MessageRef,
+  readLetters,
+  type TokenRow,
+} from '../store/letter.ts'
+
+/** A message as its journey sees it. */
+export interface Letter {
+  readonly row: LetterRow
+  readonly definition: Definition
+  readonly accounts: readonly Account[]
+  readonly snapshot: Snapshot
+  readonly deliveries: ReadonlyMap<string, KnownDelivery>
+}
+
+/** A delivery so far; attempts oldest first. */
+export interface KnownDelivery {
+  readonly id: string
+  readonly startedAt: Date
+  readonly nextAttemptAt: Date | null
+  readonly attempts: readonly KnownAttempt[]
+}
+
+export interface KnownAttempt extends Try {
+  readonly number: number
+  readonly fence: number
+  readonly startedAt: Date
+}
+
+export interface LetterParts {
+  readonly db: Db
+  readonly vault: Vault
+  readonly providers: readonly Provider[]
+  readonly builtIns: readonly BuiltInAccount[]
+  readonly now: () => Date
+}
+
+export interface Letters {
+  /** Null where the message is no more. Reads coalesce: those asked for at once are one statement. */
+  read(ref: MessageRef): Promise<Letter | null>
+  /** An account's settings, its secrets opened. */
+  settingsOf(account: Account): unknown
+}
+
+export function createLetters(parts: LetterParts): Letters {
+  const opened = new LRUCache<string, Record<string, unknown>>({ max: 1_000 })
+
+  const settingsOf = (account: Account): unknown => {
+    if (account.row === null) return parts.builtIns.find(({ kind }) => kind === account.kind)!.settings
+    const version = `${account.row.environment_id}\n${account.id}\n${account.row.updated_at.getTime()}\n${account.row.secrets}`
+    const settings = opened.get(version) ?? openSettings(parts.vault, account.row)
+    opened.set(version, settings)
+    return settings
+  }
+
+  const read = groupWrites<MessageRef, Letter | null>(
+    async (refs) => {
+      const { letters, accounts } = await readLetters(parts.db, refs)
+      const byEnvironment = Map.groupBy(accounts, (account) => account.environment_id)
+      const now = parts.now()
+      return refs.map((ref) => {
+        const row = letters.get(ref.messageId)
+        return row ? toLetter(row, byEnvironment.get(ref.environmentId) ?? [], parts, now) : null
+      })
+    },
+    { maxSize: 200 },
+  )
+  return { read, settingsOf }
+}
+
+function toLetter(row: LetterRow, providerRows: readonly Selectable<ProviderRow>[], parts: LetterParts, now: Date): Letter {
+  const accounts = accountsOf(providerRows, parts.builtIns, parts.providers, row.enqueuedAt)
+  const snapshot: Snapshot = {
+    to: row.to as RecipientInput,
+    userId: row.userId,
+    profile: row.profile ?? {},
+    deviceTokens: (row.tokens ?? []).map((token) => toToken(row, token, parts.vault)),
+    accounts,
+    now,
+  }
+  const deliveries = new Map((row.deliveries ?? []).map((delivery) => [delivery.id, toDelivery(delivery)]))
+  return { row, definition: row.definition as unknown as Definition, accounts, snapshot, deliveries }
+}
+
+function toToken(row: LetterRow, token: TokenRow, vault: Vault): PlannedToken {
+  const place = keysPlace(row.environmentId, row.userId ?? '', token.tokenHash)
+  return {
+    id: token.id,
+    kind: token.kind,
+    token: token.token,
+    providerId: token.providerId,
+    keys: token.keys === null ? null : (JSON.parse(vault.open(token.keys, place)) as PlannedToken['keys']),
+    expiresAt: dateOf(token.expiresAt),
+  }
+}
+
+function toDelivery(row: DeliveryRow): KnownDelivery {
+  return {
+    id: row.id,
+    startedAt: new Date(row.startedAt),
+    nextAttemptAt: dateOf(row.nextAttemptAt),
+    attempts: (row.attempts ?? []).map(toAttempt),
+  }
+}
+
+function toAttempt(row: AttemptRow): KnownAttempt {
+  return {
+    number: row.number,
+    fence: row.fence,
+    startedAt: new Date(row.startedAt),
+    endedAt: dateOf(row.endedAt),
+    outcome: row.outcome,
+    rejected: row.rejected as Rejected | null,
+    error: row.error,
+  }
+}
+
+const dateOf = (text: string | null): Date | null => (text === null ? null : new Date(text))

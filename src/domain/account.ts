@@ -1,0 +1,123 @@
+import type { Selectable } from 'kysely'
+import { z } from 'zod'
+import type { Channel, Provider } from '../channels/provider.ts'
+import type { ProviderHealth, Provider as ProviderRow, UnknownPolicy } from '../generated/tables.ts'
+import type { Vault } from './command.ts'
+import { deepMerge, type JsonObject } from './json.ts'
+
+/**
+ * An account that exists at start, with its kind as id. Its settings are those of the process that delivers, and it is in
+ * every environment until it is put there.
+ */
+export interface BuiltInAccount {
+  readonly kind: string
+  readonly settings: unknown
+}
+
+/** One configured account of a provider, as planning and delivery see it. */
+export interface Account {
+  readonly id: string
+  readonly kind: string
+  readonly channel: Channel
+  readonly name: string | null
+  /** Secrets masked. */
+  readonly settings: JsonObject
+  readonly priority: number
+  readonly enabled: boolean
+  readonly onUnknown: UnknownPolicy
+  readonly health: ProviderHealth
+  readonly lastError: string | null
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  /** Null for an account that was never put. */
+  readonly row: Selectable<ProviderRow> | null
+}
+
+/** All accounts of an environment, in the order in which a channel tries them. */
+export function accountsOf(
+  rows: readonly Selectable<ProviderRow>[],
+  builtIns: readonly BuiltInAccount[],
+  providers: readonly Provider[],
+  since: Date,
+): readonly Account[] {
+  const put = new Set(rows.map((row) => row.id))
+  const fromStart = builtIns
+    .filter(({ kind }) => !put.has(kind))
+    .flatMap(({ kind, settings }) => {
+      const provider = providers.find((candidate) => candidate.kind === kind)
+      return provider ? [builtInAccount(provider, settings, since)] : []
+    })
+  return [...rows.map(rowAccount), ...fromStart].sort((a, b) => a.priority - b.priority || compare(a.id, b.id))
+}
+
+export const MASK = '••••••'
+
+function rowAccount(row: Selectable<ProviderRow>): Account {
+  return {
+    id: row.id,
+    kind: row.kind,
+    channel: row.channel,
+    name: row.name,
+    settings: row.settings as JsonObject,
+    priority: row.priority,
+    enabled: row.enabled,
+    onUnknown: row.on_unknown ?? unknownPolicy(row.channel),
+    health: row.health,
+    lastError: row.last_error,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    row,
+  }
+}
+
+function builtInAccount(provider: Provider, settings: unknown, since: Date): Account {
+  return {
+    id: provider.kind,
+    kind: provider.kind,
+    channel: provider.channel,
+    name: provider.name,
+    settings: maskSecrets(provider, settings as JsonObject),
+    priority: 0,
+    enabled: true,
+    onUnknown: unknownPolicy(provider.channel),
+    health: 'OK',
+    lastError: null,
+    createdAt: since,
+    updatedAt: since,
+    row: null,
+  }
+}
+
+/** What costs money is not sent twice on a guess (reliability G3). */
+export function unknownPolicy(channel: Channel): UnknownPolicy {
+  return channel === 'SMS' ? 'FAIL' : 'RESEND'
+}
+
+/** The settings to deliver with: the public part and the unsealed secrets of the row. */
+export function openSettings(vault: Vault, row: Selectable<ProviderRow>): JsonObject {
+  const open = row.settings as JsonObject
+  if (row.secrets === null) return open
+  return deepMerge(open, JSON.parse(vault.open(row.secrets, accountPlace(row.environment_id, row.id))) as JsonObject)
+}
+
+export function accountPlace(environmentId: string, id: string): string {
+  return `provider/${environmentId}/${id}`
+}
+
+function maskSecrets(provider: Provider, settings: JsonObject): JsonObject {
+  const secrets = new Set(secretFields(provider))
+  return Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, secrets.has(key) ? MASK : value]))
+}
+
+/** The names of a provider's secret settings: those marked with secret(). */
+export function secretFields(provider: Provider): readonly string[] {
+  const { properties = {} } = settingsSchema(provider) as { properties?: Record<string, { writeOnly?: boolean }> }
+  return Object.keys(properties).filter((key) => properties[key]?.writeOnly === true)
+}
+
+/** A provider's settings as JSON Schema 2020-12; secrets are writeOnly. */
+export function settingsSchema(provider: Provider): Record<string, unknown> {
+  return z.toJSONSchema(provider.settings, { io: 'input' }) as Record<string, unknown>
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

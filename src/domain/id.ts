@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto'
+import { v7 } from 'uuid'
+import { badInput } from '../errors.ts'
+
+/** An id that sorts by the time it was made (UUID version 7, RFC 9562): `msg_0192f0c1…`. */
+export function newId(prefix: 'msg' | 'req' | 'key' | 'dlt' | 'dtk'): string {
+  return `${prefix}_${v7().replaceAll('-', '')}`
+}
+
+/** The delivery of one message through one account to one address: the same on every try. */
+export function deliveryId(messageId: string, providerId: string, address: string): string {
+  const hash = createHash('sha256').update(`${messageId}\n${providerId}\n${address}`).digest('base64url')
+  return `dlv_${hash.slice(0, 27)}`
+}
+
+/** Ids that callers choose: 1 to 256 characters, no control characters, no white space at either end; case counts. */
+export function checkId(id: string, path: readonly (string | number)[]): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+  if (id.length === 0 || id.length > 256 || /[\u0000-\u001f\u007f]/.test(id) || id.trim() !== id) {
+    throw badInput(path, `'${path.at(-1)}' must be 1 to 256 characters, without control characters or white space at its ends.`)
+  }
+  return id
+}
+
+/** Ids of what an operator names (providers, environments): letters, digits, dot, dash and underscore. */
+export function checkSlug(id: string, path: readonly (string | number)[]): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(id)) {
+    throw badInput(
+      path,
+      `'${path.at(-1)}' must be 1 to 128 letters, digits, dots, dashes or underscores, and begin with a letter or digit.`,
+    )
+  }
+  return id
+}
+
+/** Names are for people: 1 to 256 characters. */
+export function checkName(name: string, path: readonly (string | number)[]): string {
+  if (name.trim().length === 0 || name.length > 256) throw badInput(path, `'${path.at(-1)}' must be 1 to 256 characters.`)
+  return name
+}

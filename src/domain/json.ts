@@ -1,0 +1,52 @@
+import { badInput } from '../errors.ts'
+
+export type JsonObject = { readonly [key: string]: unknown }
+
+/** No JSON value of a caller may nest deeper. */
+const MAX_DEPTH = 64
+
+/**
+ * A caller's JSON as PostgreSQL and we can keep it: `__proto__` keys are dropped, lone surrogates become U+FFFD, and what
+ * cannot be stored is refused with its path: NUL characters, numbers that JSON cannot hold, nesting beyond 64 levels.
+ */
+export function cleanJson<T>(value: T, path: readonly (string | number)[] = []): T {
+  return clean(value, path, 0) as T
+}
+
+function clean(value: unknown, path: readonly (string | number)[], depth: number): unknown {
+  if (typeof value === 'string') return cleanText(value, path)
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw badInput(path, `${label(path)} is not a number that JSON can hold.`)
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value
+  if (depth >= MAX_DEPTH)
+    throw badInput(path.slice(0, 8), `${label(path.slice(0, 8))} is nested deeper than ${MAX_DEPTH} levels.`)
+  if (Array.isArray(value)) return value.map((item, index) => clean(item, [...path, index], depth + 1))
+  const out: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) {
+    if (key === '__proto__') continue
+    out[cleanText(key, path)] = clean((value as JsonObject)[key], [...path, key], depth + 1)
+  }
+  return out
+}
+
+function cleanText(text: string, path: readonly (string | number)[]): string {
+  if (text.includes('\u0000')) throw badInput(path, `${label(path)} must not contain the NUL character.`)
+  return text.isWellFormed() ? text : text.toWellFormed()
+}
+
+const label = (path: readonly (string | number)[]) => (path.length > 0 ? `'${path.join('.')}'` : 'The input')
+
+/** Objects merge key by key, anything else is replaced; neither argument is changed. null replaces too. */
+export function deepMerge(under: JsonObject, over: JsonObject): JsonObject {
+  const out: Record<string, unknown> = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    if (key === '__proto__') continue
+    const before = Object.hasOwn(under, key) ? under[key] : undefined
+    out[key] = isObject(before) && isObject(value) ? deepMerge(before, value) : value
+  }
+  return out
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}

@@ -1,0 +1,13 @@
+import type { Db, Tx } from './database.ts'
+
+export async function upsertEnvironment(tx: Tx, row: { id: string; name: string; updatedAt: Date }): Promise<void> {
+  await tx
+    .insertInto('environment')
+    .values({ id: row.id, name: row.name, updated_at: row.updatedAt })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ name: row.name, updated_at: row.updatedAt }))
+    .execute()
+}
+
+export async function environmentExists(db: Db | Tx, id: string): Promise<boolean> {
+  return (await db.selectFrom('environment').select('id').where('id', '=', id).executeTakeFirst()) !== undefined
+}
