@@ -119,8 +119,13 @@ export type HttpReply =
 export interface AddressGuard {
   /** Null when the URL may be called; otherwise why not, without revealing what lies behind it. */
   refuseUrl(url: string): string | null
-  /** Null when a resolved IP address may be connected to. */
-  refuseAddress(ip: string): string | null
+  /** Null when a host (a name or an IP literal, no port) may be looked up and called on some port. */
+  refuseHost(host: string): string | null
+  /**
+   * Null when a resolved IP address may be connected to. `plain`: by a scheme or port that only the operator's own
+   * networks may be called on (http, https on another port than 443).
+   */
+  refuseAddress(ip: string, plain?: boolean): string | null
 }
 
 /** Marks a zod field as a secret: encrypted at rest, never returned, `writeOnly` in its JSON Schema. */

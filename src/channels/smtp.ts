@@ -1,0 +1,196 @@
+import { Readable } from 'node:stream'
+import { LRUCache } from 'lru-cache'
+import SMTPPool from 'nodemailer/lib/smtp-pool'
+import { z } from 'zod'
+import { parseEmailAddress } from './address.ts'
+import { type Mailbox, writeMail } from './mime.ts'
+import { type AddressGuard, type DeliverContext, type Outcome, type Outgoing, type Provider, secret } from './provider.ts'
+import { classifySmtpError } from './smtp-error.ts'
+import { connectTo } from './smtp-socket.ts'
+
+const CONNECTIONS_PER_ACCOUNT = 8
+const ACCOUNTS_KEPT = 100
+const IDLE_MS = 60_000
+const GREETING_MS = 10_000
+const SILENCE_MS = 20_000
+
+const settings = z.object({
+  url: secret(
+    z
+      .string()
+      .refine((text) => readServer(text) !== null, 'must be smtp://user:password@host:port, or smtps://')
+      .describe('Mail server: smtp://user:password@host:port (STARTTLS where offered), or smtps:// (TLS from the start)'),
+  ),
+  from: z
+    .string()
+    .refine((text) => parseMailbox(text) !== null, 'must be one address, or Name <address>')
+    .describe('Sender: an address, or Name <address>'),
+})
+
+type SmtpSettings = z.infer<typeof settings>
+
+interface Server {
+  readonly host: string
+  readonly port: number
+  readonly secure: boolean
+  readonly auth?: { readonly user: string; readonly pass: string }
+}
+
+/**
+ * Email over SMTP. Connections are pooled by settings: an account whose settings change leaves its pool, whose
+ * connections close once they are idle.
+ */
+export function createSmtp(): Provider<SmtpSettings> {
+  const pools = new LRUCache<string, SMTPPool>({ max: ACCOUNTS_KEPT, dispose: (pool) => pool.close() })
+
+  function poolOf(context: DeliverContext<SmtpSettings>): SMTPPool {
+    const guard = context.guarded ? context.http.guard : null
+    const key = `${context.guarded} ${context.settings.url}`
+    const known = pools.get(key)
+    if (known) return known
+    const pool = createPool(readServer(context.settings.url)!, guard)
+    pools.set(key, pool)
+    return pool
+  }
+
+  return {
+    kind: 'smtp',
+    channel: 'EMAIL',
+    name: 'SMTP',
+    settings,
+    check,
+    deliver: (outgoing, context) => deliver(outgoing, context, poolOf(context)),
+    async close() {
+      pools.clear()
+    },
+  }
+}
+
+function check({ url }: SmtpSettings, guard: AddressGuard): { path: readonly string[]; message: string }[] {
+  const message = guard.refuseHost(readServer(url)!.host)
+  return message === null ? [] : [{ path: ['url'], message }]
+}
+
+async function deliver(outgoing: Outgoing, context: DeliverContext<SmtpSettings>, pool: SMTPPool): Promise<Outcome> {
+  const to = parseEmailAddress(outgoing.address.id)
+  if (to === null) return { kind: 'rejected', what: 'address', error: 'The recipient is not an email address.' }
+  const mail = composeMail(outgoing, to, context)
+  try {
+    const { response, serverMessageId } = await send(pool, mail, context.signal)
+    return { kind: 'accepted', code: response.slice(0, 3), ...(serverMessageId && { reference: serverMessageId }) }
+  } catch (error) {
+    return classifySmtpError(error, mail.wasRead(), readServer(context.settings.url)?.auth?.pass)
+  }
+}
+
+interface ComposedMail {
+  readonly messageId: string
+  readonly envelope: { readonly from: string; readonly to: readonly [string] }
+  /** A new stream of it for each connection it is tried on. */
+  read(): Readable
+  /**
+   * Whether all of it has been handed to a connection. Nodemailer does not say how far it came, and only the dot after
+   * the body ends a mail (RFC 5321, 4.1.1.4): before that the server has taken nothing, after it it may have.
+   */
+  wasRead(): boolean
+}
+
+function composeMail(
+  { content, address, idempotencyKey }: Outgoing,
+  to: string,
+  context: DeliverContext<SmtpSettings>,
+): ComposedMail {
+  const from = parseMailbox(context.settings.from)!
+  const messageId = `${idempotencyKey}@${from.address.slice(from.address.indexOf('@') + 1)}`
+  const bytes = writeMail({
+    from,
+    to: { name: address.name ?? '', address: to },
+    subject: content.subject ?? content.title ?? '',
+    text: content.text,
+    html: content.html,
+    messageId,
+    date: context.now,
+    boundary: idempotencyKey,
+  })
+  let wasRead = false
+  const read = () => readOnce(bytes).once('end', () => (wasRead = true))
+  return { messageId, envelope: { from: from.address, to: [to] }, read, wasRead: () => wasRead }
+}
+
+function readOnce(bytes: Buffer): Readable {
+  return new Readable({
+    read() {
+      this.push(bytes)
+      this.push(null)
+    },
+  })
+}
+
+/** Hands the pool what it asks of a mail (Nodemailer's transport interface), past the composer it would come from. */
+function send(pool: SMTPPool, mail: ComposedMail, signal: AbortSignal): Promise<SMTPPool.SentMessageInfo> {
+  const message = {
+    getEnvelope: () => ({ from: mail.envelope.from, to: [...mail.envelope.to] }),
+    getHeader: () => mail.messageId,
+    messageId: () => `<${mail.messageId}>`,
+    createReadStream: mail.read,
+  }
+  return new Promise((resolve, reject) => {
+    const entry = { data: { signal }, message } as unknown as Parameters<SMTPPool['send']>[0]
+    pool.send(entry, (error, info) => (info ? resolve(info) : reject(error)))
+  })
+}
+
+function createPool({ host, port, secure, auth }: Server, guard: AddressGuard | null): SMTPPool {
+  return new SMTPPool({
+    host,
+    port,
+    secure,
+    auth,
+    getSocket: (_options, done) => {
+      connectTo(host, port, guard).then(
+        (connected) => done(null, connected),
+        (error: Error) => done(error),
+      )
+    },
+    maxConnections: CONNECTIONS_PER_ACCOUNT,
+    maxMessages: Number.POSITIVE_INFINITY,
+    // Used only while no byte of the mail was read: a pooled connection that the server had closed meanwhile.
+    maxRequeues: 2,
+    idleTimeout: IDLE_MS,
+    greetingTimeout: GREETING_MS,
+    socketTimeout: SILENCE_MS,
+  })
+}
+
+/** Reads the URL of a mail server; null when it is none. The port is 587 for smtp:// and 465 for smtps:// unless given. */
+function readServer(text: string): Server | null {
+  const url = URL.parse(text)
+  if (!url || !/^smtps?:$/.test(url.protocol)) return null
+  // Only the host of a web URL is normalised by the parser: 127.1 and 0x7f000001 must not pass for names.
+  const host = URL.parse(`https://${url.hostname}`)?.hostname
+  const user = decodePart(url.username)
+  const pass = decodePart(url.password)
+  if (host === undefined || user === null || pass === null) return null
+  const secure = url.protocol === 'smtps:'
+  return {
+    host: host.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port) || (secure ? 465 : 587),
+    secure,
+    ...(user !== '' && { auth: { user, pass } }),
+  }
+}
+
+function decodePart(text: string): string | null {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return null
+  }
+}
+
+/** Reads `ada@example.com` or `Ada <ada@example.com>`; null for anything else, lists among it. */
+export function parseMailbox(text: string): Mailbox | null {
+  const named = /^\s*(?:"([^"<>]*)"|([^"<>,;:]*?))\s*<([^<>\s]+)>\s*$/.exec(text)
+  const address = parseEmailAddress(named ? named[3]! : text.trim())
+  return address === null ? null : { name: named?.[1] ?? named?.[2] ?? '', address }
+}
