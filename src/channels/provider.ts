@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 
 /**
  * The contract of a provider: one door to the outside for one channel. Drivers are this file's siblings, one file each,
@@ -131,4 +131,18 @@ export interface AddressGuard {
 /** Marks a zod field as a secret: encrypted at rest, never returned, `writeOnly` in its JSON Schema. */
 export function secret<T extends z.ZodType>(field: T): T {
   return field.meta({ ...field.meta(), writeOnly: true }) as T
+}
+
+/** A provider's settings as JSON Schema (draft 2020-12), its secrets marked `writeOnly`. */
+export function settingsSchema(provider: Provider): Record<string, unknown> {
+  const { $schema: _dialect, '~standard': _standard, ...schema } = z.toJSONSchema(provider.settings, { io: 'input' })
+  return schema
+}
+
+/** The names of the settings that are secrets: encrypted at rest, never returned. */
+export function secretFields(provider: Provider): readonly string[] {
+  const { properties = {} } = z.toJSONSchema(provider.settings, { io: 'input' })
+  return Object.entries(properties)
+    .filter(([, property]) => typeof property === 'object' && property.writeOnly === true)
+    .map(([name]) => name)
 }

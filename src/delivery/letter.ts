@@ -1,6 +1,5 @@
-import type { Selectable } from 'kysely'
 import { LRUCache } from 'lru-cache'
-import type { Provider, Rejected } from '../channels/provider.ts'
+import type { Rejected } from '../channels/provider.ts'
 import { type Account, accountsOf, type BuiltInAccount, openSettings } from '../domain/account.ts'
 import type { Vault } from '../domain/command.ts'
 import { keysPlace } from '../domain/device-token.ts'
@@ -8,7 +7,6 @@ import type { PlannedToken, Snapshot } from '../domain/plan.ts'
 import type { RecipientInput } from '../domain/recipient.ts'
 import type { Try } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
-import type { Provider as ProviderRow } from '../generated/tables.ts'
 import type { Db } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
 import {
@@ -46,7 +44,6 @@ export interface KnownAttempt extends Try {
 export interface LetterParts {
   readonly db: Db
   readonly vault: Vault
-  readonly providers: readonly Provider[]
   readonly builtIns: readonly BuiltInAccount[]
   readonly now: () => Date
 }
@@ -62,7 +59,7 @@ export function createLetters(parts: LetterParts): Letters {
   const opened = new LRUCache<string, Record<string, unknown>>({ max: 1_000 })
 
   const settingsOf = (account: Account): unknown => {
-    if (account.row === null) return parts.builtIns.find(({ kind }) => kind === account.kind)!.settings
+    if (account.row === null) return parts.builtIns.find((builtIn) => builtIn.account.id === account.id)!.settings
     const version = `${account.row.environment_id}\n${account.id}\n${account.row.updated_at.getTime()}\n${account.row.secrets}`
     const settings = opened.get(version) ?? openSettings(parts.vault, account.row)
     opened.set(version, settings)
@@ -72,11 +69,15 @@ export function createLetters(parts: LetterParts): Letters {
   const read = groupWrites<MessageRef, Letter | null>(
     async (refs) => {
       const { letters, accounts } = await readLetters(parts.db, refs)
-      const byEnvironment = Map.groupBy(accounts, (account) => account.environment_id)
+      const byEnvironment = new Map<string, readonly Account[]>()
+      for (const { environmentId } of refs) {
+        const own = accounts.filter((account) => account.environment_id === environmentId)
+        if (!byEnvironment.has(environmentId)) byEnvironment.set(environmentId, accountsOf(own, parts.builtIns))
+      }
       const now = parts.now()
       return refs.map((ref) => {
         const row = letters.get(ref.messageId)
-        return row ? toLetter(row, byEnvironment.get(ref.environmentId) ?? [], parts, now) : null
+        return row ? toLetter(row, byEnvironment.get(ref.environmentId)!, parts.vault, now) : null
       })
     },
     { maxSize: 200 },
@@ -84,13 +85,12 @@ export function createLetters(parts: LetterParts): Letters {
   return { read, settingsOf }
 }
 
-function toLetter(row: LetterRow, providerRows: readonly Selectable<ProviderRow>[], parts: LetterParts, now: Date): Letter {
-  const accounts = accountsOf(providerRows, parts.builtIns, parts.providers, row.enqueuedAt)
+function toLetter(row: LetterRow, accounts: readonly Account[], vault: Vault, now: Date): Letter {
   const snapshot: Snapshot = {
     to: row.to as RecipientInput,
     userId: row.userId,
     profile: row.profile ?? {},
-    deviceTokens: (row.tokens ?? []).map((token) => toToken(row, token, parts.vault)),
+    deviceTokens: (row.tokens ?? []).map((token) => toToken(row, token, vault)),
     accounts,
     now,
   }

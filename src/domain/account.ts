@@ -1,6 +1,5 @@
 import type { Selectable } from 'kysely'
-import { z } from 'zod'
-import type { Channel, Provider } from '../channels/provider.ts'
+import { type Channel, type Provider, secretFields, settingsSchema } from '../channels/provider.ts'
 import type { ProviderHealth, Provider as ProviderRow, UnknownPolicy } from '../generated/tables.ts'
 import type { Vault } from './command.ts'
 import { deepMerge, type JsonObject } from './json.ts'
@@ -10,8 +9,9 @@ import { deepMerge, type JsonObject } from './json.ts'
  * every environment until it is put there.
  */
 export interface BuiltInAccount {
-  readonly kind: string
+  /** What it delivers with. */
   readonly settings: unknown
+  readonly account: Account
 }
 
 /** One configured account of a provider, as planning and delivery see it. */
@@ -34,19 +34,9 @@ export interface Account {
 }
 
 /** All accounts of an environment, in the order in which a channel tries them. */
-export function accountsOf(
-  rows: readonly Selectable<ProviderRow>[],
-  builtIns: readonly BuiltInAccount[],
-  providers: readonly Provider[],
-  since: Date,
-): readonly Account[] {
+export function accountsOf(rows: readonly Selectable<ProviderRow>[], builtIns: readonly BuiltInAccount[]): readonly Account[] {
   const put = new Set(rows.map((row) => row.id))
-  const fromStart = builtIns
-    .filter(({ kind }) => !put.has(kind))
-    .flatMap(({ kind, settings }) => {
-      const provider = providers.find((candidate) => candidate.kind === kind)
-      return provider ? [builtInAccount(provider, settings, since)] : []
-    })
+  const fromStart = builtIns.map(({ account }) => account).filter(({ id }) => !put.has(id))
   return [...rows.map(rowAccount), ...fromStart].sort((a, b) => a.priority - b.priority || compare(a.id, b.id))
 }
 
@@ -70,13 +60,14 @@ function rowAccount(row: Selectable<ProviderRow>): Account {
   }
 }
 
-function builtInAccount(provider: Provider, settings: unknown, since: Date): Account {
-  return {
+/** @param since when the process that delivers with these settings began to */
+export function builtInAccount(provider: Provider, settings: JsonObject, since: Date): BuiltInAccount {
+  const account: Account = {
     id: provider.kind,
     kind: provider.kind,
     channel: provider.channel,
     name: provider.name,
-    settings: maskSecrets(provider, settings as JsonObject),
+    settings: maskSecrets(provider, settings),
     priority: 0,
     enabled: true,
     onUnknown: unknownPolicy(provider.channel),
@@ -86,6 +77,7 @@ function builtInAccount(provider: Provider, settings: unknown, since: Date): Acc
     updatedAt: since,
     row: null,
   }
+  return { settings, account }
 }
 
 /** What costs money is not sent twice on a guess (reliability G3). */
@@ -109,15 +101,22 @@ function maskSecrets(provider: Provider, settings: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, secrets.has(key) ? MASK : value]))
 }
 
-/** The names of a provider's secret settings: those marked with secret(). */
-export function secretFields(provider: Provider): readonly string[] {
-  const { properties = {} } = settingsSchema(provider) as { properties?: Record<string, { writeOnly?: boolean }> }
-  return Object.keys(properties).filter((key) => properties[key]?.writeOnly === true)
+/** What can be configured: every provider this build knows. */
+export interface ProviderKind {
+  readonly kind: string
+  readonly channel: Channel
+  readonly name: string
+  /** JSON Schema; secrets are writeOnly. */
+  readonly settingsSchema: Record<string, unknown>
 }
 
-/** A provider's settings as JSON Schema 2020-12; secrets are writeOnly. */
-export function settingsSchema(provider: Provider): Record<string, unknown> {
-  return z.toJSONSchema(provider.settings, { io: 'input' }) as Record<string, unknown>
+export function catalogOf(providers: readonly Provider[]): readonly ProviderKind[] {
+  return providers.map((provider) => ({
+    kind: provider.kind,
+    channel: provider.channel,
+    name: provider.name,
+    settingsSchema: settingsSchema(provider),
+  }))
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

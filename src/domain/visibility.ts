@@ -1,0 +1,61 @@
+import { badInput, notFound } from '../errors.ts'
+import type { EventFilter } from '../log/event.ts'
+import type { Actor } from './actor.ts'
+
+/**
+ * Whose inbox, tokens or preferences are meant: a user token acts for its own user, an API key must name one. A user that
+ * a token may not act for looks like one that does not exist.
+ */
+export function userOf(actor: Actor, userId: string | null | undefined): string {
+  if (actor.kind === 'key') {
+    if (userId != null) return userId
+    throw badInput(['userId'], "An API key must name a 'userId'.")
+  }
+  if (actor.userId === null || (userId != null && userId !== actor.userId)) throw notFound('user', userId ?? '')
+  return actor.userId
+}
+
+/** Which tenant's inbox is meant: a token that was issued for one sees that one only. */
+export function tenantOf(actor: Actor, tenantId: string | null | undefined): string | null {
+  if (actor.kind === 'key' || actor.tenantId === null) return tenantId ?? null
+  if (tenantId != null && tenantId !== actor.tenantId) throw notFound('tenant', tenantId)
+  return actor.tenantId
+}
+
+export interface MessageEventFilter {
+  readonly messageIds?: readonly string[] | null
+  readonly requestId?: string | null
+  readonly jobId?: string | null
+  readonly userId?: string | null
+  readonly tenantId?: string | null
+  readonly all?: boolean | null
+  readonly types?: readonly string[] | null
+}
+
+const MOST_IDS = 10_000
+
+/** A subscriber's filter, held to what the actor may see. */
+export function eventFilterOf(actor: Actor, filter: MessageEventFilter): EventFilter {
+  const { messageIds, requestId, jobId, userId, tenantId } = filter
+  const named = messageIds != null || requestId != null || jobId != null || userId != null || tenantId != null
+  if (actor.kind === 'key' && !named && filter.all !== true) {
+    throw badInput(['filter'], "'filter' must give one of messageIds, requestId, jobId, userId and tenantId, or all: true.")
+  }
+  if ((messageIds?.length ?? 0) > MOST_IDS)
+    throw badInput(['filter', 'messageIds'], `'messageIds' may name at most ${MOST_IDS.toLocaleString('en')}.`)
+  return {
+    stream: 'MESSAGE',
+    ...(messageIds != null && { messageIds }),
+    ...(requestId != null && { requestIds: [requestId] }),
+    ...(jobId != null && { jobIds: [jobId] }),
+    ...(userId != null && { userId }),
+    ...(tenantId != null && { tenantId }),
+    ...(filter.types != null && { types: filter.types }),
+    ...(actor.kind === 'token' && { visibleTo: actor }),
+  }
+}
+
+/** Named messages, requests and jobs are followed from their first event; anything wider from now. */
+export function startsAtFirst(filter: MessageEventFilter): boolean {
+  return filter.messageIds != null || filter.requestId != null || filter.jobId != null
+}

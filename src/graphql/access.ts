@@ -1,0 +1,40 @@
+import type { ApiKeyScope, TokenScope } from '../domain/actor.ts'
+import type { Scopes } from './builder.ts'
+
+/**
+ * Who may see a field or a type: `may({ key: ['SEND'], token: ['INBOX_READ'] })`. Any one of them is enough. A field
+ * without it is refused to everybody, and a test walks the schema for that.
+ */
+export function may(who: { readonly key?: readonly ApiKeyScope[]; readonly token?: readonly TokenScope[] }): {
+  $any: Partial<Scopes>
+} {
+  const any: Partial<Scopes> = { key: [...(who.key ?? ['ADMIN'])] }
+  if (who.token) any.token = [...who.token]
+  return { $any: any }
+}
+
+/** What hangs on a message (its request, deliveries, events) is for those who may read messages, and for those who made it. */
+export const OF_A_MESSAGE = may({
+  key: ['MESSAGES_READ', 'MESSAGES_WRITE', 'SEND', 'BULK_WRITE', 'USERS_READ'],
+  token: ['MESSAGES_READ'],
+})
+
+/** Structure without a secret of its own: connections, edges, counts. Whoever may see the field that holds it may see it. */
+export const OF_ITS_FIELD = may({
+  key: [
+    'SEND',
+    'BULK_WRITE',
+    'MESSAGES_READ',
+    'MESSAGES_WRITE',
+    'USERS_READ',
+    'USERS_WRITE',
+    'INBOX_READ',
+    'INBOX_WRITE',
+    'CONTENT_READ',
+    'CONTENT_WRITE',
+    'CONFIG_READ',
+    'CONFIG_WRITE',
+    'TOKENS_ISSUE',
+  ],
+  token: ['INBOX_READ', 'INBOX_WRITE', 'PREFERENCES_READ', 'PREFERENCES_WRITE', 'DEVICE_TOKENS_WRITE', 'MESSAGES_READ'],
+})

@@ -1,0 +1,62 @@
+import type { AddressGuard, Provider } from '../channels/provider.ts'
+import type { BuiltInAccount } from '../domain/account.ts'
+import type { Actor } from '../domain/actor.ts'
+import type { Answer, Call, Command, Commands, Vault } from '../domain/command.ts'
+import { chooseKey, fingerprint } from '../domain/idempotency.ts'
+import type { Accepted, CheckedSend } from '../domain/send.ts'
+import type { TokenKeys } from '../domain/user-token.ts'
+import { Refusal } from '../errors.ts'
+import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { Cursors } from '../log/cursor.ts'
+import type { Log } from '../log/follow.ts'
+import type { InboxReads } from '../store/inbox.read.ts'
+import type { MessageReads } from '../store/message.read.ts'
+import type { ProviderReads } from '../store/provider.read.ts'
+
+/** What resolvers are handed: reads, commands and the log. None of it can write behind a command's back. */
+export interface Graph {
+  readonly prisma: PrismaClient
+  /** The lists that Prisma pages too slowly. */
+  readonly reads: MessageReads & InboxReads & ProviderReads
+  readonly commands: Commands
+  /** Accepts a send together with those that come at the same time. */
+  accept(call: Call<CheckedSend>): Promise<Accepted | Refusal>
+  readonly log: Log
+  readonly cursors: Cursors
+  readonly signer: {
+    sign(purpose: string, text: string): string
+    verify(purpose: string, text: string, signature: string): boolean
+  }
+  readonly providers: readonly Provider[]
+  readonly builtIns: readonly BuiltInAccount[]
+  readonly guard: AddressGuard
+  readonly vault: Vault
+  readonly tokenKeys: TokenKeys
+  readonly now: () => Date
+}
+
+/** One operation's context. actor: null only where nothing may be resolved. */
+export interface Context {
+  readonly graph: Graph
+  readonly actor: Actor | null
+  /** Of the Idempotency-Key header; the document then has one mutation. */
+  readonly idempotencyKey: string | null
+  readonly signal: AbortSignal
+}
+
+export function actorOf(context: Context): Actor {
+  if (context.actor) return context.actor
+  throw new Refusal('UNAUTHENTICATED', 'This needs a valid API key or user token: Authorization: Bearer <key>.')
+}
+
+/** Runs a command for whoever asks, once for each idempotency key. */
+export async function run<In, Out>(
+  context: Context,
+  operation: string,
+  command: Command<In, Out>,
+  input: In,
+): Promise<Answer<Out>> {
+  const key = chooseKey(context.idempotencyKey, null)
+  const keyed = key === null ? null : { operation, key, fingerprint: fingerprint(input) }
+  return context.graph.commands.run(actorOf(context), command, input, keyed)
+}

@@ -1,0 +1,81 @@
+import { GraphQLScalarType, Kind, type ValueNode } from 'graphql'
+import { GraphQLDateTimeISO, GraphQLISO8601Duration } from 'graphql-scalars'
+import { Temporal } from 'temporal-polyfill'
+import { isObject } from '../domain/json.ts'
+import { badInput, Refusal } from '../errors.ts'
+
+/** ISO 8601 instants: out in UTC with milliseconds, in with any offset. */
+export const DateTime = new GraphQLScalarType({
+  ...GraphQLDateTimeISO.toConfig(),
+  name: 'DateTime',
+  description: 'An instant, ISO 8601: given out in UTC with milliseconds, taken with any offset.',
+  extensions: {},
+})
+
+export const Duration = new GraphQLScalarType({
+  ...GraphQLISO8601Duration.toConfig(),
+  name: 'Duration',
+  description: 'An ISO 8601 duration: "PT15M" is fifteen minutes.',
+  extensions: {},
+})
+
+export const Json = new GraphQLScalarType({
+  name: 'JSON',
+  description: 'Any JSON value.',
+  serialize: (value) => value,
+  parseValue: (value) => value,
+  parseLiteral: (node, variables) => literal(node, variables ?? {}),
+})
+
+export const JsonObject = new GraphQLScalarType({
+  name: 'JSONObject',
+  description: 'A JSON object.',
+  serialize: (value) => value,
+  parseValue: objectOnly,
+  parseLiteral: (node, variables) => objectOnly(literal(node, variables ?? {})),
+})
+
+function objectOnly(value: unknown): unknown {
+  if (isObject(value)) return value
+  throw badInput([], 'A JSON object is expected here.')
+}
+
+/** A number written in the document is kept exactly or refused: never silently another one. */
+function literal(node: ValueNode, variables: Readonly<Record<string, unknown>>): unknown {
+  switch (node.kind) {
+    case Kind.INT:
+    case Kind.FLOAT:
+      return exactNumber(node.value)
+    case Kind.STRING:
+    case Kind.BOOLEAN:
+    case Kind.ENUM:
+      return node.value
+    case Kind.NULL:
+      return null
+    case Kind.VARIABLE:
+      return variables[node.name.value]
+    case Kind.LIST:
+      return node.values.map((item) => literal(item, variables))
+    case Kind.OBJECT:
+      return Object.fromEntries(node.fields.map((field) => [field.name.value, literal(field.value, variables)]))
+  }
+}
+
+function exactNumber(text: string): number {
+  const value = Number(text)
+  if (!Number.isFinite(value) || (/^-?\d+$/.test(text) && !Number.isSafeInteger(value))) {
+    throw badInput([], `${text} cannot be kept exactly as a number: give it as a string.`)
+  }
+  return value
+}
+
+/** A Duration in milliseconds; months and years are not taken, they differ in length. */
+export function durationMs(text: string): number {
+  try {
+    return Temporal.Duration.from(text).total({ unit: 'milliseconds' })
+  } catch (cause) {
+    throw new Refusal('BAD_USER_INPUT', `'${text}' is not a duration in weeks, days, hours, minutes and seconds, like PT15M.`, {
+      cause,
+    })
+  }
+}
