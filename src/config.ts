@@ -31,7 +31,8 @@ const count = integer(1, Number.MAX_SAFE_INTEGER)
 
 function url(...schemes: readonly string[]): z.ZodType<string, string> {
   const complaint = `must be a URL that begins with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`
-  return z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), complaint)
+  const fits = (text: string) => URL.canParse(text) && schemes.includes(new URL(text).protocol)
+  return z.string().refine(fits, { error: complaint, abort: true })
 }
 
 function list<T>(entry: z.ZodType<T, string>): z.ZodType<readonly T[], string> {

@@ -65,11 +65,24 @@ export function createObserver(options: {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: redactedPaths(), censor: '[redacted]' },
+      hooks: { logMethod: nameError },
       serializers: { err: describeError, error: describeError },
     },
     stream,
   )
   return { log, metrics: createMetrics() }
+}
+
+/** A line without words of its own gets the error's, which pino would take as they are. */
+function nameError(this: pino.Logger, args: Parameters<pino.LogFn>, method: pino.LogFn): void {
+  const [first, message] = args as unknown[]
+  const error = first instanceof Error ? first : (first as { err?: unknown } | null)?.err
+  if (message === undefined && error instanceof Error) method.call(this, { ...fieldsOf(first), err: error }, publicMessage(error))
+  else method.apply(this, args)
+}
+
+function fieldsOf(first: unknown): object {
+  return first instanceof Error ? {} : (first as object)
 }
 
 function redactedPaths(): string[] {
@@ -87,13 +100,19 @@ function describeError(error: unknown): unknown {
 function describe(error: unknown, depth: number): unknown {
   if (!(error instanceof Error)) return { type: typeof error }
   const { code } = error as Error & { code?: unknown }
+  const message = publicMessage(error)
   return {
     type: error.name,
-    message: error.message,
+    message,
     ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
-    stack: error.stack,
+    stack: error.stack?.replace(error.message, message),
     ...(error.cause === undefined || depth === 3 ? {} : { cause: describe(error.cause, depth + 1) }),
   }
+}
+
+/** PostgreSQL's errors have a severity, and end a sentence about a value with it: `invalid input syntax for type integer: "…"`. */
+function publicMessage(error: Error): string {
+  return 'severity' in error ? error.message.replace(/: ".*"$/s, '') : error.message
 }
 
 function createMetrics(): Metrics {

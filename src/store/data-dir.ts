@@ -1,4 +1,5 @@
 import { chmod, mkdir, readdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 /** What lies in a data dir of ours; `lost+found` in every volume. */
 const OURS = new Set(['postgres', 'postgres.log', 'socket', 'secret', 'admin-key', 'mail', 'lost+found'])
@@ -9,6 +10,8 @@ const OURS = new Set(['postgres', 'postgres.log', 'socket', 'secret', 'admin-key
  * @throws when the folder holds somebody else's files: its mode must not change under them
  */
 export async function claimDataDir(path: string): Promise<void> {
+  // Its parents, where they are made too, are nobody's secret: the server's user may have to pass.
+  await mkdir(dirname(path), { recursive: true })
   await mkdir(path, { recursive: true, mode: 0o700 })
   const names = await readdir(path)
   const foreign = names.length > 0 && !names.some(isOurs)

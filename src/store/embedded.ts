@@ -35,6 +35,8 @@ const APP_LOCK = 1_667_330_156
 const START_MS = 60_000
 /** So long another start may take from its server's readiness to its lock, or a shell to end the server of a killed app. */
 const LEFTOVER_MS = 3_000
+/** So long the server may take to see that the app which holds the lock was killed. */
+const OWNED_MS = 1_500
 const LONGEST_SOCKET_DIR = 85
 
 /** For a small machine. Errors stay out of the server's log: their details quote rows. */
@@ -144,12 +146,18 @@ async function endLeftover(place: PostgresPlace): Promise<void> {
   const socketDir = await runningSocketDir(place)
   if (socketDir === null) return
   const begun = performance.now()
-  for (let since = begun; ; await wait(50)) {
+  let since = begun
+  let before: Answer | null = null
+  for (;;) {
     const answer = await ask(socketDir)
+    const now = performance.now()
+    if (answer !== before) since = now
+    before = answer
     if (answer === 'nobody') return
-    if (answer === 'owned') throw inUse(place)
-    if (answer === 'busy') since = performance.now()
-    if (performance.now() - since > LEFTOVER_MS || performance.now() - begun > START_MS) break
+    if (answer === 'owned' && now - since > OWNED_MS) throw inUse(place)
+    if (answer === 'free' && now - since > LEFTOVER_MS) break
+    if (now - begun > START_MS) break
+    await wait(50)
   }
   await run(join(place.programs, 'pg_ctl'), ['-D', join(place.home, 'postgres'), '-m', 'fast', '-w', 'stop'], asUser(place))
 }
@@ -160,8 +168,10 @@ async function runningSocketDir(place: PostgresPlace): Promise<string | null> {
   return text.split('\n')[4] || null
 }
 
-/** nobody: no server answers. busy: it starts or stops. owned: a live app holds its lock. free: nobody does. */
-async function ask(socketDir: string): Promise<'nobody' | 'busy' | 'owned' | 'free'> {
+/** nobody: no server answers. busy: it starts or stops. owned: an app holds its lock. free: none does. */
+type Answer = 'nobody' | 'busy' | 'owned' | 'free'
+
+async function ask(socketDir: string): Promise<Answer> {
   const client = connection(socketDir)
   try {
     await client.connect()

@@ -1,5 +1,7 @@
+import { connect, createServer } from 'node:net'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectWhenUp } from '../../src/store/connect.ts'
 import { openStore, type Store } from '../../src/store/database.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 
@@ -46,3 +48,54 @@ describe('The store', () => {
     expect(rows[0]?.idle_in_transaction_session_timeout).toBe('15s')
   })
 })
+
+describe('Opening a store', () => {
+  test('waits for a PostgreSQL that is not up yet, and says so', async () => {
+    const port = await freePort()
+    const url = new URL(database.url)
+    const folder = url.searchParams.get('host')!
+    const real = `${folder}/.s.PGSQL.${url.port}`
+    url.search = ''
+    url.hostname = '127.0.0.1'
+    url.port = String(port)
+    const proxy = createServer((socket) => socket.pipe(connect(real)).pipe(socket))
+    const warn = (_: object, message: string) => {
+      expect(message).toBe('waiting for PostgreSQL')
+      if (!proxy.listening) proxy.listen(port, '127.0.0.1')
+    }
+    const client = await connectWhenUp(url.href, { log: { info() {}, warn, error() {} } })
+    expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    await client.end()
+    proxy.close()
+  })
+
+  test('fails with the reason once its patience is at an end', async () => {
+    const url = `postgresql://carillon@127.0.0.1:${await freePort()}/carillon`
+    await expect(openStore({ url, poolSize: 2, patienceMs: 300 })).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  test('does not wait for a database that will not come', async () => {
+    const url = database.url.replace(/test_\w+/, 'nowhere')
+    await expect(openStore({ url, poolSize: 2 })).rejects.toThrow('database "nowhere" does not exist')
+  })
+
+  test('refuses a PostgreSQL that answers before it has written', async () => {
+    const name = new URL(database.url).pathname.slice(1)
+    await sql`alter database ${sql.id(name)} set synchronous_commit = off`.execute(store.db)
+    await expect(openStore({ url: database.url, poolSize: 2 })).rejects.toThrow(
+      'synchronous_commit off and would lose accepted messages',
+    )
+    const other = await openStore({ url: database.url, poolSize: 2, allowUnsafe: true })
+    await other.close()
+  })
+})
+
+/** A port that nobody listens on now. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
+  })
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
