@@ -31,13 +31,15 @@ export async function callProvider(
   const onStop = () => ended.abort(stop.reason)
   stop.addEventListener('abort', onStop, { once: true })
   try {
-    return await provider.deliver(outgoing, {
-      settings: parts.letters.settingsOf(account),
-      http: parts.http,
-      guarded: account.row !== null,
-      signal: ended.signal,
-      now: parts.now(),
-    })
+    return storable(
+      await provider.deliver(outgoing, {
+        settings: parts.letters.settingsOf(account),
+        http: parts.http,
+        guarded: account.row !== null,
+        signal: ended.signal,
+        now: parts.now(),
+      }),
+    )
   } catch (fault) {
     parts.log.error({ err: fault, provider: step.providerId, kind: step.kind }, 'provider threw')
     return { kind: 'unknown', error: 'Something went wrong on our side while the provider was called.' }
@@ -45,4 +47,12 @@ export async function callProvider(
     clearTimeout(timer)
     stop.removeEventListener('abort', onStop)
   }
+}
+
+const LONGEST_ERROR = 1_000
+
+/** The outside's words as PostgreSQL can keep them. */
+function storable(outcome: Outcome): Outcome {
+  if (outcome.kind === 'accepted') return outcome
+  return { ...outcome, error: outcome.error.slice(0, LONGEST_ERROR).replaceAll('\0', '\ufffd').toWellFormed() }
 }

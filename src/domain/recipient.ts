@@ -1,4 +1,4 @@
-import { parseEmailAddress } from '../channels/address.ts'
+import { checkWebhookHeader, parseEmailAddress } from '../channels/address.ts'
 import type { AddressGuard } from '../channels/provider.ts'
 import { badInput, type Issue, Refusal } from '../errors.ts'
 import { checkId } from './id.ts'
@@ -56,8 +56,8 @@ function checkPlace(to: RecipientInput, path: readonly (string | number)[], guar
   const refused = guard.refuseUrl(url)
   if (refused !== null) throw badInput([...path, 'webhook', 'url'], refused)
   const issues: Issue[] = []
-  for (const [index, { name, value }] of (headers ?? []).entries()) {
-    const wrong = refuseHeader(name, value)
+  for (const [index, header] of (headers ?? []).entries()) {
+    const wrong = checkWebhookHeader(header)
     if (wrong !== null) issues.push({ path: [...path, 'webhook', 'headers', index], message: wrong })
   }
   if (issues.length > 0) throw new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
@@ -69,14 +69,4 @@ export function checkEmail(email: unknown, path: readonly (string | number)[]): 
   const address = typeof email === 'string' ? parseEmailAddress(email) : null
   if (address === null) throw badInput(path, `'${path.at(-1)}' must be one plain email address, like ada@example.com.`)
   return address
-}
-
-const OURS = /^(host|content-.*|connection|transfer-encoding|te|trailer|upgrade|keep-alive|proxy-.*|webhook-.*|expect)$/i
-
-/** RFC 9110 token and field value; headers that decide where or how the request goes are not the caller's. */
-function refuseHeader(name: string, value: string): string | null {
-  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/.test(name)) return 'A header name must be 1 to 128 letters, digits or dashes.'
-  if (OURS.test(name)) return `The header '${name}' cannot be set.`
-  if (!/^[\x20-\x7e\t]{0,1024}$/.test(value)) return `The value of '${name}' must be at most 1,024 printable ASCII characters.`
-  return null
 }

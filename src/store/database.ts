@@ -77,6 +77,8 @@ function openPool(options: StoreOptions): pg.Pool {
     types: { getTypeParser: parserOf },
   })
   // An idle connection that breaks is replaced by the pool; unheard, the event would end the process.
+  // A connection that breaks while it is checked out tells its user by the query that fails; unheard, it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
   pool.on('error', (error) => options.log?.warn({ err: error }, 'lost a connection to PostgreSQL'))
   return pool
 }

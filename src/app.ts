@@ -1,0 +1,324 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { createAddressGuard } from './channels/address.ts'
+import { createHttpDoor } from './channels/http.ts'
+import { createProviders } from './channels/index.ts'
+import type { AddressGuard, HttpDoor, Provider } from './channels/provider.ts'
+import { newVapidKeys } from './channels/webpush.ts'
+import type { Config } from './config.ts'
+import { createJourney } from './delivery/journey.ts'
+import { createLetters } from './delivery/letter.ts'
+import { createRecord } from './delivery/record.ts'
+import { createAuthenticate } from './domain/access.ts'
+import { type BuiltInAccount, builtInAccount } from './domain/account.ts'
+import { type Call, type Commands, createCommands } from './domain/command.ts'
+import { keptSecret, layFoundation } from './domain/foundation.ts'
+import type { JsonObject } from './domain/json.ts'
+import { type Accepted, acceptSends, type CheckedSend } from './domain/send.ts'
+import type { Refusal } from './errors.ts'
+import type { Context, Graph } from './graphql/context.ts'
+import { schema } from './graphql/schema.ts'
+import type { Carrier } from './log/carrier.ts'
+import { createCursors } from './log/cursor.ts'
+import { createLog, type Log } from './log/follow.ts'
+import { createMemoryCarrier } from './log/memory.ts'
+import { createRedisCarrier } from './log/redis.ts'
+import type { Metrics, Observer } from './observe.ts'
+import type { Lane } from './queue/kinds.ts'
+import { createQueue, type Queue } from './queue/run.ts'
+import { createSecrets, type Secrets } from './secrets.ts'
+import { type MailCatcher, startMailCatcher } from './server/mail.ts'
+import { createServer, type Server } from './server/server.ts'
+import { openStore, type Store } from './store/database.ts'
+import { type Embedded, startEmbedded } from './store/embedded.ts'
+import { ensureGenerated } from './store/generated-secrets.ts'
+import { groupWrites } from './store/group.ts'
+import { createInboxReads } from './store/inbox.read.ts'
+import { createMessageReads } from './store/message.read.ts'
+import { migrate } from './store/migrate.ts'
+import { createProviderReads } from './store/provider.read.ts'
+
+/** What tests may put in the place of the outside world. Production passes none of it. */
+export interface World {
+  readonly now: () => Date
+  /** In [0, 1). */
+  readonly random: () => number
+  /** Beside the providers of this build. */
+  readonly providers: readonly Provider[]
+}
+
+export interface App {
+  /** Where it listens. */
+  readonly url: string
+  /** Of the embedded mode; made just now, or null. */
+  readonly newAdminKey: string | null
+  /** Resolves with a sentence should the app be unable to go on. */
+  readonly failed: Promise<string>
+  /** No new work, running calls finish, sockets close. Within 30 seconds. */
+  stop(): Promise<void>
+}
+
+const DRAIN_MS = 25_000
+const MOST_IN_A_GROUP = 200
+/** A send to more recipients than this takes a transaction of its own. */
+const SHARES_ITS_GROUP = 20
+
+/**
+ * The composition root: the only place that constructs things and names a driver. Starts everything in order; what was
+ * started is stopped in reverse, also when a later part does not start.
+ */
+export async function startApp(config: Config, { log, metrics }: Observer, world: Partial<World> = {}): Promise<App> {
+  const { now = () => new Date(), random = Math.random } = world
+  const undo = new Teardown(log)
+  try {
+    const { url: databaseUrl, embedded, secretKeys, adminKey, newAdminKey } = await openDatabase(config, log, undo)
+    await migrate(databaseUrl, { log })
+    const store = await openStore({ url: databaseUrl, poolSize: config.database.poolSize, log })
+    undo.add('store', () => store.close())
+    const secrets = createSecrets(secretKeys)
+    await layFoundation(store.db, adminKey, now())
+
+    const carrier = config.redisUrl === null ? createMemoryCarrier() : createRedisCarrier({ url: config.redisUrl, log })
+    undo.add('carrier', () => carrier.close())
+    const eventLog = createLog({ db: store.db, carrier, log })
+    undo.add('log', () => eventLog.close())
+
+    const guard = createAddressGuard({ allowedNetworks: config.allowedNetworks, own: ownHosts(config) })
+    const http = createHttpDoor({ guard })
+    undo.add('http', () => http.close())
+    const providers = [...createProviders(), ...(world.providers ?? [])]
+    undo.add('providers', () => closeAll(providers))
+    const mail = await startMail(config, undo)
+    const builtIns = await builtInAccounts({ config, store, secrets, providers, mail, since: now() })
+
+    const house: House = {
+      config,
+      log,
+      metrics,
+      store,
+      secrets,
+      carrier,
+      eventLog,
+      guard,
+      http,
+      providers,
+      builtIns,
+      now,
+      random,
+    }
+    const commands = createCommands({
+      db: store.db,
+      providers,
+      guard,
+      vault: secrets,
+      now,
+      published: eventLog.published,
+      wake: carrier.wake,
+    })
+    const queue = config.roles.worker ? createWorker(house, embedded !== null) : null
+    const server = createFront(house, commands, mail)
+    const { url } = await server.listen()
+    undo.add('server', () => server.stop({ deadlineMs: DRAIN_MS }))
+    if (queue) {
+      await queue.start()
+      undo.add('queue', () => queue.stop({ deadlineMs: DRAIN_MS }))
+    }
+    log.info({ url }, 'ready')
+    return { url, newAdminKey, failed: embedded?.gone ?? new Promise<never>(() => {}), stop: () => undo.run() }
+  } catch (error) {
+    await undo.run()
+    throw error
+  }
+}
+
+/** Everything that was built before the two roles. */
+interface House {
+  readonly config: Config
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly store: Store
+  readonly secrets: Secrets
+  readonly carrier: Carrier
+  readonly eventLog: Log
+  readonly guard: AddressGuard
+  readonly http: HttpDoor
+  readonly providers: readonly Provider[]
+  readonly builtIns: readonly BuiltInAccount[]
+  readonly now: () => Date
+  readonly random: () => number
+}
+
+async function openDatabase(config: Config, log: Logger, undo: Teardown) {
+  if (config.database.url !== null) {
+    const { secretKeys, adminKey } = config
+    return { url: config.database.url, embedded: null, secretKeys: secretKeys!, adminKey, newAdminKey: null }
+  }
+  const { secretKeys, adminKey, adminKeyIsNew } = await ensureGenerated(config)
+  const embedded: Embedded = await startEmbedded({ dataDir: config.dataDir, log })
+  undo.add('embedded PostgreSQL', () => embedded.stop())
+  return { url: embedded.url, embedded, secretKeys, adminKey, newAdminKey: adminKeyIsNew ? adminKey : null }
+}
+
+async function startMail(config: Config, undo: Teardown): Promise<MailCatcher | null> {
+  if (config.mail.smtpUrl !== null || !config.roles.worker) return null
+  const mail = await startMailCatcher({ dir: join(config.dataDir, 'mail') })
+  undo.add('mail catcher', () => mail.stop())
+  return mail
+}
+
+const CAUGHT_FROM = 'Carillon <carillon@localhost.localdomain>'
+
+async function builtInAccounts(parts: {
+  config: Config
+  store: Store
+  secrets: Secrets
+  providers: readonly Provider[]
+  mail: MailCatcher | null
+  since: Date
+}): Promise<readonly BuiltInAccount[]> {
+  const { config, store, secrets, mail } = parts
+  const vapid = JSON.parse(await keptSecret(store.db, secrets, 'vapid', () => JSON.stringify(newVapidKeys()))) as JsonObject
+  const signing = await keptSecret(store.db, secrets, 'webhook', () => `whsec_${randomBytes(32).toString('base64')}`)
+  const from = config.mail.from ?? CAUGHT_FROM
+  const settings: { readonly [kind: string]: JsonObject } = {
+    smtp: { url: config.mail.smtpUrl ?? mail?.url ?? 'smtp://127.0.0.1:25', from },
+    inbox: {},
+    webpush: {
+      subject: config.http.publicUrl?.startsWith('https:') ? config.http.publicUrl : 'mailto:carillon@localhost',
+      ...vapid,
+    },
+    webhook: { secret: signing },
+  }
+  return Object.entries(settings).map(([kind, own]) => {
+    const provider = parts.providers.find((candidate) => candidate.kind === kind)!
+    return builtInAccount(provider, own, parts.since)
+  })
+}
+
+/** How much of each kind of work a process does at the same time. */
+const SLOTS: { readonly [L in Lane]: number } = { single: 64, bulk: 16, webhook: 16, upkeep: 2 }
+
+function createWorker(house: House, onlyProcess: boolean): Queue {
+  const { store, eventLog, now, metrics } = house
+  const attempts = metrics.counter('carillon_attempts_total', 'Calls to providers.', ['channel', 'kind', 'outcome'])
+  const seconds = metrics.histogram('carillon_attempt_seconds', 'How long a call to a provider took.', ['channel', 'kind'])
+  const journey = createJourney({
+    letters: createLetters({ db: store.db, vault: house.secrets, builtIns: house.builtIns, now }),
+    record: createRecord({ db: store.db, published: eventLog.published }),
+    providers: house.providers,
+    http: house.http,
+    now,
+    random: house.random,
+    log: house.log,
+    observed: ({ channel, kind }, outcome, took) => {
+      attempts.inc({ channel, kind, outcome: outcome.kind })
+      seconds.observe({ channel, kind }, took)
+    },
+  })
+  return createQueue({
+    db: store.db,
+    log: house.log,
+    leaseSeconds: house.config.leaseSeconds,
+    slots: SLOTS,
+    onlyProcess,
+    performers: { deliver: journey },
+    onWake: house.carrier.onWake,
+  })
+}
+
+function createFront(house: House, commands: Commands, mail: MailCatcher | null): Server {
+  const { config, store, secrets, eventLog, now, metrics } = house
+  const graph: Graph = {
+    prisma: store.prisma,
+    reads: { ...createMessageReads(store.db), ...createInboxReads(store.db), ...createProviderReads(store.db) },
+    commands,
+    accept: createAccept(commands),
+    log: eventLog,
+    cursors: createCursors(secrets),
+    signer: secrets,
+    providers: house.providers,
+    builtIns: house.builtIns,
+    guard: house.guard,
+    vault: secrets,
+    tokenKeys: secrets.tokenKeys,
+    now,
+  }
+  return createServer({
+    schema,
+    host: config.http.host,
+    port: config.http.port,
+    ...(config.http.publicUrl !== null && { publicUrl: config.http.publicUrl }),
+    production: config.http.production,
+    allowedOrigins: config.http.allowedOrigins,
+    limits: {
+      bodyBytes: config.limits.bodyBytes,
+      frameBytes: config.limits.frameBytes,
+      subscriptionsPerSocket: config.limits.subscriptionsPerSocket,
+      socketsPerUser: config.limits.socketsPerUser,
+      socketsPerProcess: config.limits.sockets,
+    },
+    authenticate: createAuthenticate({ db: store.db, tokenKeys: secrets.tokenKeys, now }),
+    contextFor: (input): Context => ({ ...input, graph }),
+    routes: mail?.routes ?? [],
+    ready: () =>
+      store.pool.query('select 1').then(
+        () => true,
+        () => false,
+      ),
+    metricsText: () => metrics.text(),
+    log: house.log,
+  })
+}
+
+/** Sends that come at the same time share a transaction; one to many recipients does not make the others wait. */
+function createAccept(commands: Commands): Graph['accept'] {
+  const together = groupWrites<Call<CheckedSend>, Accepted | Refusal>((calls) => commands.runGroup(acceptSends, calls), {
+    maxSize: MOST_IN_A_GROUP,
+  })
+  return async (call) => {
+    if (call.input.recipients.length <= SHARES_ITS_GROUP) return together(call)
+    const [accepted] = await commands.runGroup(acceptSends, [call])
+    return accepted!
+  }
+}
+
+/** Ourselves, as a webhook must not call us. */
+function ownHosts({ http }: Config): readonly string[] {
+  const own = [`${http.host}:${http.port}`]
+  if (http.publicUrl !== null) {
+    const { hostname, port, protocol } = new URL(http.publicUrl)
+    own.push(`${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
+  }
+  return own
+}
+
+async function closeAll(providers: readonly Provider[]): Promise<void> {
+  await Promise.all(providers.map((provider) => provider.close?.()))
+}
+
+/** What was started, to be stopped in reverse; one that fails to stop does not keep the others running. */
+class Teardown {
+  readonly #log: Logger
+  #steps: { name: string; stop(): Promise<void> }[] = []
+  #running: Promise<void> | undefined
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  add(name: string, stop: () => Promise<void>): void {
+    this.#steps.push({ name, stop })
+  }
+
+  run(): Promise<void> {
+    this.#running ??= this.#stopAll()
+    return this.#running
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const { name, stop } of this.#steps.toReversed()) {
+      await stop().catch((error: unknown) => this.#log.error({ err: error, part: name }, 'did not stop cleanly'))
+    }
+  }
+}

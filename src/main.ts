@@ -1,0 +1,67 @@
+import { parseArgs } from 'node:util'
+import { type App, startApp } from './app.ts'
+import { loadConfig } from './config.ts'
+import { createObserver } from './observe.ts'
+
+const { values } = parseArgs({ options: { role: { type: 'string' } } })
+const terminal = process.stdout.isTTY === true
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+function configure() {
+  try {
+    return loadConfig({ ...process.env, ...(values.role && { CARILLON_ROLES: values.role }) })
+  } catch (error) {
+    say((error as Error).message)
+    return process.exit(1)
+  }
+}
+
+const config = configure()
+const observer = createObserver({ level: config.logLevel, pretty: terminal })
+
+async function start(): Promise<App> {
+  try {
+    return await startApp(config, observer)
+  } catch (error) {
+    observer.log.fatal({ err: error }, (error as Error).message)
+    return process.exit(1)
+  }
+}
+
+const app = await start()
+if (terminal && config.database.url === null) welcome(app)
+
+function welcome({ url, newAdminKey }: App): void {
+  const key = newAdminKey ? `\n  Your first API key:  ${newAdminKey}   (kept in ${config.dataDir}/admin-key)` : ''
+  process.stdout.write(`
+  Carillon is ready:   ${url}/graphql${key}
+  Caught mail:         ${url}/mail
+
+  Send something:
+
+    curl -s ${url}/graphql -H "authorization: Bearer $(cat ${config.dataDir}/admin-key)" -H 'content-type: application/json' \\
+      -d '{"query":"mutation { send(input: { to: { email: \\"ada@example.com\\" }, content: { title: \\"Hello\\", body: \\"It rings.\\" } }) { requestId } }"}'
+
+`)
+}
+
+async function stop(code: number): Promise<never> {
+  const deadline = setTimeout(() => process.exit(1), 30_000)
+  await app.stop()
+  clearTimeout(deadline)
+  return process.exit(code)
+}
+
+const ending = await Promise.race([
+  new Promise<number>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(0))
+  }),
+  app.failed.then((why) => {
+    observer.log.fatal(why)
+    return 1
+  }),
+])
+await stop(ending)
