@@ -39,7 +39,7 @@ export interface TokenKeys {
 
 interface Derived {
   readonly id: string
-  readonly sealing: Uint8Array
+  readonly sealing: KeyObject
   readonly signing: Uint8Array
   readonly token: { readonly kid: string; readonly privateKey: KeyObject; readonly publicKey: KeyObject }
   /** By purpose. Purposes are few and named in the code, never taken from input. */
@@ -64,10 +64,8 @@ export function createSecrets(keys: readonly Uint8Array[]): Secrets {
     open: (sealed, place) => open(byId, sealed, place),
     sign: (purpose, text) => mac(current, purpose, text).toString('base64url'),
     verify(purpose, text, signature) {
-      const given = Buffer.from(signature, 'base64url')
-      // Base64 has several spellings of the same bytes; only the one we write counts.
-      if (given.toString('base64url') !== signature) return false
-      return derived.some((key) => equal(given, mac(key, purpose, text)))
+      const given = fromBase64url(signature)
+      return given !== null && derived.some((key) => equal(given, mac(key, purpose, text)))
     },
     tokenKeys: {
       current: { kid: current.token.kid, privateKey: current.token.privateKey },
@@ -95,7 +93,7 @@ function derive(key: Uint8Array): Derived {
     .slice(0, 16)
   return {
     id: Buffer.from(expand(key, 'key id')).subarray(0, 6).toString('base64url'),
-    sealing: expand(key, 'seal'),
+    sealing: createSecretKey(expand(key, 'seal')),
     signing: expand(key, 'sign'),
     token: { kid, privateKey, publicKey },
     byPurpose: new Map(),
@@ -117,8 +115,8 @@ function open(byId: ReadonlyMap<string, Derived>, sealed: string, place: string)
   const dot = sealed.indexOf('.')
   const key = byId.get(sealed.slice(0, Math.max(dot, 0)))
   if (key === undefined) throw new Error(`What is sealed at ${place} needs a key that CARILLON_SECRET does not hold.`)
-  const body = Buffer.from(sealed.slice(dot + 1), 'base64url')
-  if (body.length < NONCE_BYTES + TAG_BYTES) throw new Error(`What is sealed at ${place} is damaged.`)
+  const body = fromBase64url(sealed.slice(dot + 1))
+  if (body === null || body.length < NONCE_BYTES + TAG_BYTES) throw new Error(`What is sealed at ${place} is damaged.`)
   const decipher = createDecipheriv('aes-256-gcm', key.sealing, body.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
   decipher.setAAD(Buffer.from(place))
   decipher.setAuthTag(body.subarray(-TAG_BYTES))
@@ -127,6 +125,12 @@ function open(byId: ReadonlyMap<string, Derived>, sealed: string, place: string)
   } catch (cause) {
     throw new Error(`What is sealed at ${place} is damaged, or was sealed for another place.`, { cause })
   }
+}
+
+/** Base64 has several spellings of the same bytes; only the one we write counts. */
+function fromBase64url(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'base64url')
+  return bytes.toString('base64url') === text ? bytes : null
 }
 
 function mac(key: Derived, purpose: string, text: string): Buffer {
