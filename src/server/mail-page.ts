@@ -98,7 +98,7 @@ function time(at: Date): Html {
 function page(title: string, body: Html): string {
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title><style>${new Html(STYLE)}</style></head>
+<title>${title}</title><link rel="icon" href="data:,"><style>${new Html(STYLE)}</style></head>
 <body><main>
 ${body}
 </main></body></html>
