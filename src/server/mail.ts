@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net'
-import { buffer } from 'node:stream/consumers'
 import { SMTPServer, type SMTPServerDataStream } from 'smtp-server'
 import { type MailFolder, type MailSummary, openMailFolder } from './mail-folder.ts'
 import { CONTENT_SECURITY_POLICY, listPage, mailPage, missingPage } from './mail-page.ts'
@@ -38,7 +37,7 @@ export async function startMailCatcher({ dir, maxKept = 10_000 }: MailCatcherOpt
     routes: ['/mail', '/mail.json'].map((path) => ({ path, answer })),
     async stop() {
       await new Promise<void>((resolve) => server.close(resolve))
-      await folder.settled()
+      await folder.close()
     },
   }
 }
@@ -64,9 +63,10 @@ function createServer(folder: MailFolder): SMTPServer {
 }
 
 async function keep(folder: MailFolder, stream: SMTPServerDataStream): Promise<number> {
-  const source = await buffer(stream)
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk)
   if (stream.sizeExceeded) throw Object.assign(new Error('The mail is too large.'), { responseCode: 552 })
-  return folder.add(source)
+  return folder.add(Buffer.concat(chunks))
 }
 
 async function answerPage(folder: MailFolder, { method, url }: RouteRequest): Promise<Page> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
@@ -32,11 +32,13 @@ describe('the mail catcher', () => {
     return { status, headers, body: body.toString() }
   }
 
+  const files = async () => (await readdir(dir)).filter((file) => file.endsWith('.eml')).sort()
+
   const list = async (query = '') => JSON.parse((await get(`/mail.json${query}`)).body)
 
   test('keeps each mail as a file that its owner alone can read, and delivers none', async () => {
     await send({ subject: 'Kept' })
-    expect(await readdir(dir)).toEqual(['1.eml'])
+    await expect.poll(files).toEqual(['1.eml'])
     expect((await stat(dir)).mode & 0o777).toBe(0o700)
     expect((await stat(join(dir, '1.eml'))).mode & 0o777).toBe(0o600)
   })
@@ -129,9 +131,21 @@ describe('the mail catcher', () => {
     catcher = await startMailCatcher({ dir, maxKept: 2 })
     await send({ subject: 'Fourth' })
     expect((await list()).mails.map(({ id }: { id: number }) => id)).toEqual([4, 3])
+    await expect.poll(files).toEqual(['3.eml', '4.eml'])
+  })
+
+  test('loses none of a burst that it was stopped in, and makes their files later', async () => {
+    await send(...Array.from({ length: 60 }, (_, i) => ({ subject: `Mail ${i}` })))
     await catcher.stop()
-    expect((await readdir(dir)).sort()).toEqual(['3.eml', '4.eml'])
+    // What a process that was killed was just writing.
+    await appendFile(join(dir, 'journal'), '61 1 500\nSubject: cut')
     catcher = await startMailCatcher({ dir })
+    expect(await list()).toMatchObject({ count: 60, mails: { length: 50 } })
+    expect((await get('/mail/60')).body).toContain('Hello, Ada.')
+    await expect.poll(files, { timeout: 10_000 }).toHaveLength(60)
+    await expect.poll(async () => (await stat(join(dir, 'journal'))).size).toBe(0)
+    await send({ subject: 'Next' })
+    expect((await list()).mails[0]).toMatchObject({ id: 61, subject: 'Next' })
   })
 
   test.each(['/mail/99', '/mail/99.eml', '/mail/..%2f1', '/mail/x', '/mail/1/2'])('knows no %s', async (path) => {
