@@ -1,0 +1,132 @@
+import canonicalize from 'canonicalize'
+import { type DocumentNode, Kind, type OperationDefinitionNode, visit } from 'graphql'
+import { LRUCache } from 'lru-cache'
+import type { Actor } from '../domain/actor.ts'
+import type { Answer, Operation } from './execution.ts'
+
+/** An answer and its JSON, made once for everybody who gets it. */
+export interface Prepared {
+  readonly answer: Answer
+  readonly json: string
+}
+
+/** One subscription's place among those that ask the same with the same rights. */
+export interface Member {
+  deliver(event: unknown, answer: () => Promise<Answer>): Promise<Prepared>
+  leave(): void
+}
+
+export interface Sharing {
+  join(operation: Operation): Member
+}
+
+/** Enough for every group that is at work on a burst of events; older answers are executed again. */
+const REMEMBERED_ANSWERS = 4_096
+
+interface Group {
+  readonly key: string
+  readonly number: number
+  members: number
+}
+
+/**
+ * Executes an event once for all subscriptions that would get the same answer: same document and operation, same
+ * variables (but for one that only says where to begin), same rights. Events are told apart by identity, so their source must
+ * hand the same object to all. A subscription that is alone in its group remembers nothing.
+ */
+export function createSharing(): Sharing {
+  const groups = new Map<string, Group>()
+  const eventNumbers = new WeakMap<object, number>()
+  const answers = new LRUCache<string, Promise<Prepared>>({ max: REMEMBERED_ANSWERS })
+  let lastGroup = 0
+  let lastEvent = 0
+
+  const numberOf = (event: object): number => {
+    const known = eventNumbers.get(event)
+    if (known !== undefined) return known
+    lastEvent += 1
+    eventNumbers.set(event, lastEvent)
+    return lastEvent
+  }
+
+  const enter = (key: string): Group => {
+    const known = groups.get(key)
+    if (known) return known
+    lastGroup += 1
+    const group: Group = { key, number: lastGroup, members: 0 }
+    groups.set(key, group)
+    return group
+  }
+
+  const deliver = (group: Group, event: unknown, answer: () => Promise<Answer>): Promise<Prepared> => {
+    if (group.members < 2 || typeof event !== 'object' || event === null) return prepare(answer)
+    const key = `${numberOf(event)}:${group.number}`
+    const known = answers.get(key)
+    if (known) return known
+    const prepared = prepare(answer)
+    answers.set(key, prepared)
+    return prepared
+  }
+
+  return {
+    join(operation) {
+      const group = enter(groupKey(operation))
+      group.members += 1
+      return {
+        deliver: (event, answer) => deliver(group, event, answer),
+        leave: () => {
+          group.members -= 1
+          if (group.members === 0) groups.delete(group.key)
+        },
+      }
+    },
+  }
+}
+
+/** Everything that decides what an actor may see. Equal for two actors: they get the same answers. */
+export function rightsKey(actor: Actor): string {
+  if (actor.kind === 'key') return JSON.stringify(['key', actor.environmentId, actor.mode, [...actor.scopes].sort()])
+  const { environmentId, userId, tenantId, requestIds, jobIds, scopes } = actor
+  return JSON.stringify([
+    'token',
+    environmentId,
+    userId,
+    tenantId,
+    [...requestIds].sort(),
+    [...jobIds].sort(),
+    [...scopes].sort(),
+  ])
+}
+
+/**
+ * The names of variables that are used for the root field's `after` and nowhere else: they decide which events come,
+ * not how one looks.
+ */
+export function startVariables(document: DocumentNode, operation: OperationDefinitionNode): ReadonlySet<string> {
+  const uses = new Map<string, number>()
+  visit(document, {
+    VariableDefinition: () => false,
+    Variable: (node) => {
+      uses.set(node.name.value, (uses.get(node.name.value) ?? 0) + 1)
+    },
+  })
+  const starts = new Set<string>()
+  for (const field of operation.selectionSet.selections) {
+    if (field.kind !== Kind.FIELD) continue
+    for (const { name, value } of field.arguments ?? []) {
+      if (name.value === 'after' && value.kind === Kind.VARIABLE && uses.get(value.name.value) === 1) starts.add(value.name.value)
+    }
+  }
+  return starts
+}
+
+function groupKey(operation: Operation): string {
+  const starts = startVariables(operation.document, operation.node)
+  const variables = Object.fromEntries(Object.entries(operation.variables).filter(([name]) => !starts.has(name)))
+  return JSON.stringify([rightsKey(operation.actor), operation.source, operation.operationName, canonicalize(variables)])
+}
+
+async function prepare(answer: () => Promise<Answer>): Promise<Prepared> {
+  const finished = await answer()
+  return { answer: finished, json: JSON.stringify(finished) }
+}
