@@ -34,7 +34,9 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     })
     request.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     request.once('error', () => reject(new CallerGone()))
-    request.once('close', () => reject(new CallerGone()))
+    request.once('close', () => {
+      if (!request.complete) reject(new CallerGone())
+    })
   })
 }
 
