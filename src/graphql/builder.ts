@@ -1,6 +1,5 @@
 import SchemaBuilder from '@pothos/core'
 import PrismaPlugin from '@pothos/plugin-prisma'
-import RelayPlugin from '@pothos/plugin-relay'
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
 import type { ApiKeyScope, TokenScope } from '../domain/actor.ts'
 import { Refusal } from '../errors.ts'
@@ -28,10 +27,9 @@ export const builder = new SchemaBuilder<{
     JSONObject: { Input: Record<string, unknown>; Output: unknown }
   }
 }>({
-  plugins: [ScopeAuthPlugin, PrismaPlugin, RelayPlugin],
+  plugins: [ScopeAuthPlugin, PrismaPlugin],
   defaultFieldNullability: false,
   prisma: { client: (context) => context.graph.prisma, dmmf: getDatamodel(), onUnusedQuery: null },
-  relay: { cursorType: 'String', clientMutationId: 'omit' },
   scopeAuth: {
     authScopes: ({ actor }) => ({
       key: (scopes) =>
