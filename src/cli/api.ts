@@ -1,0 +1,66 @@
+import { createClient } from 'graphql-ws'
+
+/** The public API as any caller has it. */
+export interface Api {
+  /** Where the server listens, without a slash at the end. */
+  readonly url: string
+  /** A query or mutation. Throws an Error with the server's own words where it refuses. */
+  call<Data>(document: string, variables?: Record<string, unknown>): Promise<Data>
+  /** A subscription over WebSocket, which begins at once. Ends with the signal, or with `close`. */
+  follow<Data>(document: string, variables: Record<string, unknown>, signal: AbortSignal): AsyncGenerator<Data, void, void>
+  /** The text of a page outside the graph; null where there is none. */
+  page(path: string): Promise<string | null>
+  close(): Promise<void>
+}
+
+interface Answer<Data> {
+  readonly data?: Data | null
+  readonly errors?: readonly { readonly message: string }[]
+}
+
+/**
+ * @param key an API key, `ck_live_…`
+ * @param signal ends everything that still runs
+ */
+export function createApi(url: string, key: string, signal: AbortSignal): Api {
+  const authorization = `Bearer ${key}`
+  const sockets = createClient({
+    url: `${url.replace(/^http/, 'ws')}/graphql`,
+    connectionParams: { authorization },
+    retryAttempts: 2,
+  })
+  return {
+    url,
+    async call<Data>(document: string, variables: Record<string, unknown> = {}) {
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json' },
+        body: JSON.stringify({ query: document, variables }),
+        signal,
+      })
+      return dataOf((await response.json()) as Answer<Data>)
+    },
+    follow<Data>(document: string, variables: Record<string, unknown>, until: AbortSignal) {
+      const results = sockets.iterate<Data>({ query: document, variables })
+      AbortSignal.any([signal, until]).addEventListener('abort', () => void results.return?.())
+      return unwrap(results)
+    },
+    async page(path: string) {
+      const response = await fetch(`${url}${path}`, { signal })
+      return response.ok ? response.text() : null
+    },
+    async close() {
+      await sockets.dispose()
+    },
+  }
+}
+
+async function* unwrap<Data>(results: AsyncIterable<Answer<Data>>): AsyncGenerator<Data, void, void> {
+  for await (const result of results) yield dataOf(result)
+}
+
+function dataOf<Data>({ data, errors }: Answer<Data>): Data {
+  if (errors && errors.length > 0) throw new Error(errors.map(({ message }) => message).join(' '))
+  if (data === null || data === undefined) throw new Error('The server answered nothing.')
+  return data
+}

@@ -1,0 +1,44 @@
+import { settingsTable } from '../config.ts'
+import { playDemo } from './demo.ts'
+import { examine } from './doctor.ts'
+
+const USAGE = `
+  npm run carillon -- <command>
+
+    demo       plays a whole scene: messages over several channels, their events live, the caught mail
+    doctor     checks the configuration, the database, Redis and the data dir, and changes nothing
+    settings   prints every setting with its default and meaning
+    help       this
+
+`
+
+type Run = (signal: AbortSignal) => Promise<boolean>
+
+const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
+  ['demo', (signal) => playDemo(process.env, process.stdout, signal)],
+  ['doctor', () => examine(process.env, process.stdout)],
+  ['settings', async () => process.stdout.write(`${settingsTable()}\n`) || true],
+  ['help', async () => process.stdout.write(USAGE) || true],
+])
+
+/** Runs one command. Ctrl-C ends it, and what it started with it. */
+async function main(name: string): Promise<number> {
+  const run = COMMANDS.get(name)
+  if (run === undefined) {
+    process.stderr.write(`There is no command '${name}'.\n${USAGE}`)
+    return 2
+  }
+  const ended = new AbortController()
+  // More than once: npm passes on a Ctrl-C that the terminal has sent us already.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.abort())
+  try {
+    return (await run(ended.signal)) ? 0 : 1
+  } catch (error) {
+    process.stderr.write(
+      ended.signal.aborted ? '\n  Ended early; nothing is left running.\n\n' : `\n  ${(error as Error).message}\n\n`,
+    )
+    return 1
+  }
+}
+
+process.exit(await main(process.argv[2] ?? 'help'))
