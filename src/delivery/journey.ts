@@ -9,6 +9,7 @@ import { render } from '../render/content.ts'
 import { callProvider } from './call.ts'
 import { attemptEntry, failedEntry, giveUpEntry, leftoversEntry, settledEntry, simulatedEntry, stoppedEntry } from './entries.ts'
 import type { KnownDelivery, Letter, Letters } from './letter.ts'
+import { createQuarantine } from './quarantine.ts'
 import type { Record } from './record.ts'
 
 /** What the journey needs from the house. */
@@ -30,12 +31,20 @@ export const MESSAGE_TIMEOUT_MS = 72 * 3_600_000
 /** Attempts that were noted and never settled, after which a message is a dead letter. */
 export const MAX_CRASHES = 3
 
+/** Messages that wait for their turn to be tried alone hold slots, so only this many do; the others come back later. */
+const SUSPECTS_IN_LINE = 8
+const SUSPECT_REST_MS = 1_000
+
 /**
  * One message's way, from wherever it stands: plan → render → deliver → record, step by step until it is sent, given up,
  * or put back for later. Every attempt is noted before its call and settled after it, each in one transaction under the
  * job's fence; no transaction is held across the network.
+ *
+ * A crash counts against everything that was under way, while one message caused it. So a message whose next crash would
+ * be its last is tried with no other such message beside it: what crashed along with a poison message outlives it.
  */
 export function createJourney(parts: JourneyParts): Perform<'deliver'> {
+  const quarantine = createQuarantine(SUSPECTS_IN_LINE)
   return async (ref, work) => {
     const letter = await parts.letters.read(ref)
     if (letter === null) return void (await parts.record({ job: work.job, after: 'settle' }))
@@ -43,9 +52,8 @@ export function createJourney(parts: JourneyParts): Perform<'deliver'> {
     if (!(await journey.settleLeftovers())) return
     const route = plan(letter.snapshot)
     if (route.kind === 'stop') return journey.stop(route)
-    while (await journey.advance(route)) {
-      // One step each: the next depends on what became of the last.
-    }
+    if (journey.crashes < MAX_CRASHES - 1) return journey.follow(route)
+    if (!(await quarantine.alone(() => journey.follow(route)))) await journey.comeBackLater()
   }
 }
 
@@ -74,7 +82,7 @@ class Journey {
       )
       this.deliveries.set(delivery.id, { ...delivery, attempts })
     }
-    const crashes = [...this.deliveries.values()].flatMap(({ attempts }) => attempts).filter(isCrash).length
+    const { crashes } = this
     if (open.length === 0 && crashes < MAX_CRASHES) return true
     const entry = leftoversEntry(
       this.letter,
@@ -85,6 +93,21 @@ class Journey {
     if (crashes < MAX_CRASHES) return this.write({ ...entry, after: 'keep' })
     await this.write({ ...entry, ...giveUpEntry(this.letter, this.work.job, crashes, this.parts.now()) })
     return false
+  }
+
+  /** Attempts from which no worker came back. */
+  get crashes(): number {
+    return [...this.deliveries.values()].flatMap(({ attempts }) => attempts).filter(isCrash).length
+  }
+
+  async follow(route: Plan & { kind: 'route' }): Promise<void> {
+    while (await this.advance(route)) {
+      // One step each: the next depends on what became of the last.
+    }
+  }
+
+  async comeBackLater(): Promise<void> {
+    await this.write({ job: this.work.job, after: new Date(this.parts.now().getTime() + SUSPECT_REST_MS) })
   }
 
   async stop(stopped: Plan & { kind: 'stop' }): Promise<void> {
