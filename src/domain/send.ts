@@ -161,33 +161,48 @@ function follow(
   return first instanceof Refusal ? first : { ...first, replayed: true }
 }
 
-/** The calls that are to be carried out; what the others are answered goes into results. */
+/**
+ * The calls that are to be carried out; what the others are answered goes into results. A key is claimed once for all that
+ * gave it: who gave it with another input than the first hears what the key holds once that is known.
+ */
 async function takeKeys(
   scope: Parameters<typeof acceptSends>[0],
   calls: readonly Call<CheckedSend>[],
   results: Map<Call<CheckedSend>, Accepted | Refusal | Replay>,
 ): Promise<readonly Call<CheckedSend>[]> {
-  const firsts = new Map<string, Call<CheckedSend>>()
-  for (const call of calls) {
-    const claim = claimOf(call)
-    if (claim === null) continue
-    const first = firsts.get(claimId(claim))
-    if (first === undefined) firsts.set(claimId(claim), call)
-    else results.set(call, first.key!.fingerprint === claim.fingerprint ? new Replay(first) : reused())
-  }
-  if (firsts.size > 0) {
-    const keyed = [...firsts.values()]
-    const earlier = await claimKeys(
-      scope.tx,
-      keyed.map((call) => claimOf(call)!),
-    )
-    for (const [index, call] of keyed.entries()) {
-      const found = earlier[index]
-      if (found instanceof Refusal) results.set(call, found)
-      else if (found) results.set(call, { ...openResult<Sent>(scope.vault, claimOf(call)!, found.result), replayed: true })
+  let open = calls.filter((call) => call.key !== null)
+  while (open.length > 0) {
+    const firsts = new Map<string, Call<CheckedSend>>()
+    const others: { call: Call<CheckedSend>; first: Call<CheckedSend> }[] = []
+    for (const call of open) {
+      const first = firsts.get(claimId(claimOf(call)!))
+      if (first === undefined) firsts.set(claimId(claimOf(call)!), call)
+      else if (first.key!.fingerprint === call.key!.fingerprint) results.set(call, new Replay(first))
+      else others.push({ call, first })
     }
+    await claimEach(scope, [...firsts.values()], results)
+    const isTaken = (first: Call<CheckedSend>) => !results.has(first)
+    for (const { call } of others.filter(({ first }) => isTaken(first))) results.set(call, reused())
+    open = others.filter(({ first }) => !isTaken(first)).map(({ call }) => call)
   }
   return calls.filter((call) => !results.has(call))
+}
+
+/** Claims the keys of calls, all different. Those without a result afterwards have theirs. */
+async function claimEach(
+  scope: Parameters<typeof acceptSends>[0],
+  calls: readonly Call<CheckedSend>[],
+  results: Map<Call<CheckedSend>, Accepted | Refusal | Replay>,
+): Promise<void> {
+  const earlier = await claimKeys(
+    scope.tx,
+    calls.map((call) => claimOf(call)!),
+  )
+  for (const [index, call] of calls.entries()) {
+    const found = earlier[index]
+    if (found instanceof Refusal) results.set(call, found)
+    else if (found) results.set(call, { ...openResult<Sent>(scope.vault, claimOf(call)!, found.result), replayed: true })
+  }
 }
 
 function claimOf(call: Call<CheckedSend>): Claim | null {

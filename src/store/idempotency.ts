@@ -35,11 +35,11 @@ export async function readKeys(
   keys: readonly Key[],
 ): Promise<ReadonlyMap<string, { fingerprint: string; result: string }>> {
   const { rows } = await sql<{ id: string; fingerprint: string; result: string }>`
-    select environment_id || E'\n' || operation || E'\n' || key as id, fingerprint, result
-    from idempotency
+    select i.environment_id || E'\n' || i.operation || E'\n' || i.key as id, i.fingerprint, i.result
+    from idempotency i
     join jsonb_to_recordset(${JSON.stringify(keys)}::jsonb) as k("environmentId" text, operation text, key text)
-      on (environment_id, idempotency.operation, idempotency.key) = (k."environmentId", k.operation, k.key)
-    where result is not null`.execute(tx)
+      on (i.environment_id, i.operation, i.key) = (k."environmentId", k.operation, k.key)
+    where i.result is not null`.execute(tx)
   return new Map(rows.map((row) => [row.id, row]))
 }
 
