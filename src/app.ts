@@ -17,7 +17,7 @@ import { keptSecret, layFoundation } from './domain/foundation.ts'
 import type { JsonObject } from './domain/json.ts'
 import { type Accepted, acceptSends, type CheckedSend } from './domain/send.ts'
 import type { Refusal } from './errors.ts'
-import type { Context, Graph } from './graphql/context.ts'
+import { actorOf, type Context, type Graph } from './graphql/context.ts'
 import { schema } from './graphql/schema.ts'
 import type { Carrier } from './log/carrier.ts'
 import { createCursors } from './log/cursor.ts'
@@ -259,7 +259,7 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null)
       socketsPerProcess: config.limits.sockets,
     },
     authenticate: createAuthenticate({ db: store.db, tokenKeys: secrets.tokenKeys, now }),
-    contextFor: (input): Context => ({ ...input, graph }),
+    contextFor: (input) => contextOf(graph, input),
     routes: mail?.routes ?? [],
     ready: () =>
       store.pool.query('select 1').then(
@@ -269,6 +269,19 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null)
     metricsText: () => metrics.text(),
     log: house.log,
   })
+}
+
+function contextOf(graph: Graph, input: Omit<Context, 'graph' | 'logHead'>): Context {
+  let head: ReturnType<Context['logHead']> | undefined
+  const context: Context = {
+    ...input,
+    graph,
+    logHead() {
+      head ??= graph.log.head(actorOf(context).environmentId)
+      return head
+    },
+  }
+  return context
 }
 
 /** Sends that come at the same time share a transaction; one to many recipients does not make the others wait. */

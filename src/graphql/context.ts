@@ -41,6 +41,8 @@ export interface Context {
   readonly actor: Actor | null
   /** Of the Idempotency-Key header; the document then has one mutation. */
   readonly idempotencyKey: string | null
+  /** Where the log stood before anything of this operation was read. Asked for once. */
+  readonly logHead: () => ReturnType<Log['head']>
   readonly signal: AbortSignal
 }
 

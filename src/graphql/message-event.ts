@@ -88,7 +88,7 @@ builder.queryFields((t) => ({
     authScopes: may({ key: ['MESSAGES_READ', 'SEND', 'BULK_WRITE', 'INBOX_READ'], token: ['MESSAGES_READ', 'INBOX_READ'] }),
     resolve: async (_root, _args, context) => {
       const { environmentId } = actorOf(context)
-      const { epoch, position } = await context.graph.log.head(environmentId)
+      const { epoch, position } = await context.logHead()
       return context.graph.cursors.encode(environmentId, epoch, position)
     },
   }),

@@ -7,6 +7,7 @@ import './send.ts'
 import './user-token.ts'
 import './user.ts'
 import { builder } from './builder.ts'
+import { guardRoots } from './root.ts'
 
 /** The graph. Each noun's file adds its type, queries, mutations and subscriptions to the builder. */
-export const schema = builder.toSchema()
+export const schema = guardRoots(builder.toSchema())
