@@ -33,6 +33,7 @@ const Claims = z.object({
   requests: z.array(z.string()).default([]),
   jobs: z.array(z.string()).default([]),
   scopes: z.array(z.enum(TOKEN_SCOPES)),
+  iat: z.number(),
   exp: z.number(),
 })
 
@@ -94,6 +95,7 @@ export async function readUserToken(keys: TokenKeys, token: string, now: Date): 
       currentDate: now,
     })
     const claims = Claims.parse(payload)
+    if (claims.exp - claims.iat > MAX_LIFE_MS / 1000) return null
     return {
       kind: 'token',
       environmentId: claims.env,
