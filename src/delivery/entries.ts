@@ -21,12 +21,13 @@ export function attemptEntry(step: {
   content: Rendered
   decisions: readonly Decision[]
   failedOver: Step | null
+  /** Nothing was tried before it. */
+  first: boolean
   /** Another of its addresses took it already. */
   sent: boolean
 }): Entry {
-  const { letter, delivery, sent } = step
+  const { letter, delivery, first, sent } = step
   const at = delivery.attempts.at(-1)!.startedAt
-  const first = letter.deliveries.size === 0 && delivery.attempts.length === 1 && step.failedOver === null
   const status = sent ? 'SENT' : 'ROUTED'
   const about = { status, channel: step.step.channel, providerId: step.step.providerId } as const
   const events: NewEvent[] = []
@@ -209,12 +210,22 @@ export function leftoversEntry(letter: Letter, job: Held, deliveries: readonly K
   }
 }
 
-/** A message that keeps crashing its workers is set aside. */
-export function giveUpEntry(letter: Letter, job: Held, crashes: number, now: Date): Omit<Entry, 'attempts' | 'deliveries'> {
+/**
+ * A message that keeps crashing its workers is set aside.
+ *
+ * @param sent one of its addresses took it: then it stays SENT
+ */
+export function giveUpEntry(
+  letter: Letter,
+  job: Held,
+  crashes: number,
+  now: Date,
+  sent: boolean,
+): Omit<Entry, 'attempts' | 'deliveries'> {
   const error = `It was given up after ${crashes} attempts from which no worker came back.`
   const { environmentId, id: messageId } = letter.row
   return {
-    ...ended(letter, job, 'UNDELIVERABLE', 'FAILED', error, now, null),
+    ...(sent ? { job, after: 'settle' } : ended(letter, job, 'UNDELIVERABLE', 'FAILED', error, now, null)),
     deadLetter: {
       environmentId,
       id: newId('dlt'),

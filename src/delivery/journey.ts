@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { HttpDoor, Outcome, Provider } from '../channels/provider.ts'
 import type { Account } from '../domain/account.ts'
 import { deliveryId } from '../domain/id.ts'
+import { deepMerge, type JsonObject } from '../domain/json.ts'
 import { type Plan, plan, type Step } from '../domain/plan.ts'
 import { type Move, nextMove, type Route, restAfter } from '../domain/route.ts'
 import type { Perform, Work } from '../queue/kinds.ts'
@@ -91,7 +92,7 @@ class Journey {
       this.parts.now(),
     )
     if (crashes < MAX_CRASHES) return this.write({ ...entry, after: 'keep' })
-    await this.write({ ...entry, ...giveUpEntry(this.letter, this.work.job, crashes, this.parts.now()) })
+    await this.write({ ...entry, ...giveUpEntry(this.letter, this.work.job, crashes, this.parts.now(), this.sent) })
     return false
   }
 
@@ -111,6 +112,7 @@ class Journey {
   }
 
   async stop(stopped: Plan & { kind: 'stop' }): Promise<void> {
+    if (this.sent) return void (await this.write({ job: this.work.job, after: 'settle' }))
     await this.write(stoppedEntry(this.letter, this.work.job, stopped, this.parts.now()))
   }
 
@@ -134,16 +136,27 @@ class Journey {
 
   private async attempt(step: Step, planned: Plan & { kind: 'route' }): Promise<boolean> {
     const { letter, parts, work } = this
-    const content = render(step.channel, { ...letter.definition, messageId: letter.row.id })
+    const content = render(step.channel, { ...letter.definition, data: dataOf(letter), messageId: letter.row.id })
     if (letter.row.mode === 'SIMULATE') {
       await this.write(simulatedEntry(letter, work.job, step, content, planned.decisions, parts.now()))
       return false
     }
     const { sent } = this
     const begun = this.beginDelivery(step)
+    const first = this.deliveries.size === 1 && begun.attempts.length === 1
     const failedOver = this.failedOverFrom(step)
     const noted = await this.write(
-      attemptEntry({ letter, job: work.job, step, delivery: begun, content, decisions: planned.decisions, failedOver, sent }),
+      attemptEntry({
+        letter,
+        job: work.job,
+        step,
+        delivery: begun,
+        content,
+        decisions: planned.decisions,
+        failedOver,
+        first,
+        sent,
+      }),
     )
     if (!noted || !work.holdsLease()) return false
     const started = performance.now()
@@ -215,7 +228,8 @@ class Journey {
       deadline: new Date(letter.row.enqueuedAt.getTime() + MESSAGE_TIMEOUT_MS),
       now: parts.now(),
     }
-    return nextMove(route)
+    const isPlanned = planned.steps.some((step) => route.turnOf(step).attempts.at(-1)?.outcome === 'ACCEPTED')
+    return this.sent && !isPlanned ? { kind: 'done' } : nextMove(route)
   }
 
   /** Whether one of its addresses has taken the message: nothing takes that back. */
@@ -245,6 +259,11 @@ export const OUTCOMES = {
   misconfigured: 'MISCONFIGURED',
   unknown: 'UNKNOWN',
 } as const satisfies { [K in Outcome['kind']]: string }
+
+/** The recipient's own data goes over the request's. */
+function dataOf({ definition, snapshot }: Letter): JsonObject {
+  return deepMerge(definition.data, snapshot.to.data ?? {})
+}
 
 const isCrash = (attempt: { outcome: string | null; endedAt: Date | null }) =>
   attempt.outcome === 'UNKNOWN' && attempt.endedAt === null

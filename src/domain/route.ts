@@ -40,7 +40,7 @@ export const QUICK_MS = 2_000
 /**
  * The next move along a route, from nothing but what was tried: so a worker that takes a message over goes on exactly
  * where the last one left off. A step that was accepted ends the route, apart from its account's other addresses (a
- * user's other devices). A rejected address or content ends its channel, a rejected request or refused settings its account.
+ * user's other devices), each of which goes on until it has its answer. A rejected address or content ends its channel, a rejected request or refused settings its account.
  * A temporary failure gets one quick second try, then the next step; when every step rests, the first to have rested is next.
  */
 export function nextMove(route: Route): Move {
@@ -74,11 +74,16 @@ function earliest(route: Route, alive: readonly Step[]): Move {
 }
 
 function afterAccepted(route: Route, accepted: Step): Move {
-  const sibling = route.steps.find(
-    (step) =>
-      step.providerId === accepted.providerId && step.channel === accepted.channel && route.turnOf(step).attempts.length === 0,
+  const waiting = route.steps.filter(
+    (step) => step.providerId === accepted.providerId && step.channel === accepted.channel && isOpen(route, step),
   )
-  return sibling ? { kind: 'try', step: sibling } : { kind: 'done' }
+  return waiting.length === 0 || route.now >= route.deadline ? { kind: 'done' } : earliest(route, waiting)
+}
+
+function isOpen(route: Route, step: Step): boolean {
+  const last = lastOf(route.turnOf(step))?.outcome
+  const isGivenUp = last === 'UNKNOWN' && route.onUnknown(step) === 'FAIL'
+  return last !== 'ACCEPTED' && !isGivenUp && isAlive(route, step)
 }
 
 function isAlive(route: Route, step: Step): boolean {
