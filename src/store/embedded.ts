@@ -272,10 +272,12 @@ async function whyNot(place: PostgresPlace): Promise<Error> {
 
 function control(server: Server, lock: pg.Client, firstStart: boolean, log: StoreLog): Embedded {
   let stopping: Promise<void> | undefined
-  const gone = server.exited.then(() => {
-    if (stopping === undefined)
+  const gone = new Promise<string>((resolve) => {
+    void server.exited.then(() => {
+      if (stopping !== undefined) return
       log.error({ log: join(server.place.home, 'postgres.log') }, 'the embedded PostgreSQL ended by itself')
-    return 'the embedded PostgreSQL ended'
+      resolve('the embedded PostgreSQL ended')
+    })
   })
   return {
     url: `postgresql://${NAME}@localhost:${PORT}/${NAME}?host=${encodeURIComponent(server.socketDir)}`,
