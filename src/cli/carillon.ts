@@ -29,7 +29,7 @@ async function main(name: string): Promise<number> {
     return 2
   }
   const ended = new AbortController()
-  // More than once: npm passes on a Ctrl-C that the terminal has sent us already.
+  // Not once: a second Ctrl-C must not cut short the cleaning up of the first.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.abort())
   try {
     return (await run(ended.signal)) ? 0 : 1
