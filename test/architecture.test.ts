@@ -37,7 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'channels/provider.ts',
     'types:generated/tables.ts',
   ],
-  graphql: ['domain/', 'types:log/', 'store/*.read.ts', 'types:store/inbox.ts', 'types:channels/provider.ts', 'generated/'],
+  graphql: ['domain/', 'types:log/', 'store/*.read.ts', 'types:store/', 'types:channels/provider.ts', 'generated/'],
   server: ['graphql/', 'domain/', 'types:log/', 'types:channels/provider.ts'],
   cli: ['config.ts'],
   'cli/doctor.ts': ['config.ts', 'store/'],

@@ -65,7 +65,7 @@ export function createReport(stream: NodeJS.WriteStream): Report {
       }
     },
     close(count, complaints) {
-      if (complaints.length === 0) line(`\n  ${paint(['bold', 'green'], `All ${count} messages were sent and arrived.`)}\n`)
+      if (complaints.length === 0) line(`\n  ${paint(['bold', 'green'], `All ${count} messages were sent.`)}\n`)
       for (const complaint of complaints) line(`\n  ${paint(['bold', 'red'], `✗ ${complaint}`)}`)
     },
   }

@@ -210,7 +210,7 @@ async function look(
 async function lookForMail(api: Api, message: AcceptedMessage, report: Report): Promise<readonly string[]> {
   const caught = await api.page('/mail.json')
   if (caught === null) {
-    report.arrived('email', 'cannot be looked at', 'this server does not catch its mail, it sends it')
+    report.arrived('email', 'cannot be looked at', 'this server shows no caught mail')
     return []
   }
   const { mails } = JSON.parse(caught) as { mails: readonly CaughtMail[] }
