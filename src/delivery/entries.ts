@@ -6,7 +6,7 @@ import type { DeliveryStatus, MessageReason, MessageStatus } from '../generated/
 import type { NewEvent } from '../log/event.ts'
 import type { Held } from '../queue/kinds.ts'
 import type { NewInboxMessage } from '../store/inbox.ts'
-import type { AttemptChange, DeliveryChange, MessageChange } from '../store/record.ts'
+import type { DeliveryChange, MessageChange, NewPlan } from '../store/record.ts'
 import type { KnownDelivery, Letter } from './letter.ts'
 import type { Entry } from './record.ts'
 
@@ -45,9 +45,8 @@ export function attemptEntry(step: {
   return {
     job: step.job,
     after: 'keep',
-    ...(!sent && { message: change(letter, status, at, { decisions: step.decisions }) }),
-    deliveries: [deliveryChange(letter, step.step, delivery, 'ATTEMPTING')],
-    attempts: [attemptChange(letter, delivery, null)],
+    ...(!sent && { message: change(letter, status, at), plan: planned(letter, step.decisions) }),
+    [delivery.attempts.length === 1 ? 'begun' : 'deliveries']: [deliveryChange(letter, step.step, delivery, 'ATTEMPTING')],
     output: {
       environmentId: letter.row.environmentId,
       messageId: letter.row.id,
@@ -76,7 +75,6 @@ export function settledEntry(settled: {
     job,
     after: move.kind === 'try' ? ('keep' as const) : move.kind === 'wait' ? move.until : ('settle' as const),
     deliveries: [deliveryChange(letter, step, delivery, DELIVERY_STATUS[outcome.kind], outcome, now)],
-    attempts: [attemptChange(letter, delivery, outcome)],
     ...consequences(letter, step, outcome),
   }
   if (outcome.kind === 'accepted') return { ...base, ...acceptedEntry(settled) }
@@ -138,12 +136,15 @@ function consequences(letter: Letter, step: Step, outcome: Outcome): Partial<Ent
 
 /** Nothing is left to try. */
 export function failedEntry(letter: Letter, job: Held, move: Move & { kind: 'fail' }, now: Date): Entry {
-  return ended(letter, job, 'UNDELIVERABLE', move.reason, move.error, now, null)
+  return ended(letter, job, 'UNDELIVERABLE', move.reason, move.error, now)
 }
 
 /** Planning found that nobody is to be called. */
 export function stoppedEntry(letter: Letter, job: Held, stopped: Plan & { kind: 'stop' }, now: Date): Entry {
-  return ended(letter, job, stopped.status, stopped.reason, stopped.error, now, stopped.decisions)
+  return {
+    ...ended(letter, job, stopped.status, stopped.reason, stopped.error, now),
+    plan: planned(letter, stopped.decisions),
+  }
 }
 
 function ended(
@@ -153,12 +154,11 @@ function ended(
   reason: MessageReason,
   error: string,
   now: Date,
-  decisions: readonly Decision[] | null,
 ): Entry {
   return {
     job,
     after: 'settle',
-    message: change(letter, status, now, { reason, error, decisions }),
+    message: change(letter, status, now, { reason, error }),
     events: [event(letter, status, now, { status, reason, error })],
   }
 }
@@ -183,8 +183,9 @@ export function simulatedEntry(
   return {
     job,
     after: 'settle',
-    message: change(letter, 'SIMULATED', now, { decisions }),
-    deliveries: [deliveryChange(letter, step, delivery, 'SIMULATED')],
+    message: change(letter, 'SIMULATED', now),
+    plan: planned(letter, decisions),
+    begun: [deliveryChange(letter, step, delivery, 'SIMULATED')],
     output: { environmentId, messageId, channel: step.channel, content },
     events: [
       event(letter, 'ROUTED', now, { status: 'ROUTED' }),
@@ -196,7 +197,6 @@ export function simulatedEntry(
 
 /** Attempts whose worker never came back: ambiguous, and visible as such. */
 export function leftoversEntry(letter: Letter, job: Held, deliveries: readonly KnownDelivery[], now: Date): Entry {
-  const error = 'The worker that called the provider never came back; nobody knows whether it was taken.'
   const steps = new Map((letter.row.deliveries ?? []).map((row) => [row.id, row]))
   return {
     job,
@@ -204,9 +204,8 @@ export function leftoversEntry(letter: Letter, job: Held, deliveries: readonly K
     deliveries: deliveries.map((delivery) => {
       const { channel, providerId } = steps.get(delivery.id)!
       const step = { channel, providerId, kind: '', address: { id: '' } }
-      return { ...deliveryChange(letter, step, delivery, 'UNKNOWN'), error, nextAttemptAt: now }
+      return { ...deliveryChange(letter, step, delivery, 'UNKNOWN'), error: delivery.attempts.at(-1)!.error, nextAttemptAt: now }
     }),
-    attempts: deliveries.map((delivery) => ({ ...attemptChange(letter, delivery, null), error })),
   }
 }
 
@@ -215,17 +214,11 @@ export function leftoversEntry(letter: Letter, job: Held, deliveries: readonly K
  *
  * @param sent one of its addresses took it: then it stays SENT
  */
-export function giveUpEntry(
-  letter: Letter,
-  job: Held,
-  crashes: number,
-  now: Date,
-  sent: boolean,
-): Omit<Entry, 'attempts' | 'deliveries'> {
+export function giveUpEntry(letter: Letter, job: Held, crashes: number, now: Date, sent: boolean): Omit<Entry, 'deliveries'> {
   const error = `It was given up after ${crashes} attempts from which no worker came back.`
   const { environmentId, id: messageId } = letter.row
   return {
-    ...(sent ? { job, after: 'settle' } : ended(letter, job, 'UNDELIVERABLE', 'FAILED', error, now, null)),
+    ...(sent ? { job, after: 'settle' } : ended(letter, job, 'UNDELIVERABLE', 'FAILED', error, now)),
     deadLetter: {
       environmentId,
       id: newId('dlt'),
@@ -247,9 +240,13 @@ const DELIVERY_STATUS = {
   unknown: 'UNKNOWN',
 } as const satisfies { [K in Outcome['kind']]: DeliveryStatus }
 
-function change(letter: Letter, status: MessageStatus, updatedAt: Date, more: Partial<MessageChange>): MessageChange {
+function change(letter: Letter, status: MessageStatus, updatedAt: Date, more: Partial<MessageChange> = {}): MessageChange {
   const { environmentId, id } = letter.row
-  return { environmentId, id, status, reason: null, error: null, sentAt: null, updatedAt, decisions: null, ...more }
+  return { environmentId, id, status, reason: null, error: null, sentAt: null, updatedAt, ...more }
+}
+
+function planned(letter: Letter, decisions: readonly Decision[]): NewPlan {
+  return { environmentId: letter.row.environmentId, messageId: letter.row.id, decisions }
 }
 
 function deliveryChange(
@@ -273,22 +270,7 @@ function deliveryChange(
     startedAt: delivery.startedAt,
     sentAt: outcome?.kind === 'accepted' ? (now ?? null) : null,
     nextAttemptAt: delivery.nextAttemptAt,
-  }
-}
-
-function attemptChange(letter: Letter, delivery: KnownDelivery, outcome: Outcome | null): AttemptChange {
-  const attempt = delivery.attempts.at(-1)!
-  return {
-    environmentId: letter.row.environmentId,
-    deliveryId: delivery.id,
-    number: attempt.number,
-    fence: attempt.fence,
-    startedAt: attempt.startedAt,
-    endedAt: attempt.endedAt,
-    outcome: attempt.outcome,
-    rejected: attempt.rejected,
-    code: outcome && 'code' in outcome ? (outcome.code ?? null) : null,
-    error: attempt.error,
+    attempts: delivery.attempts,
   }
 }
 

@@ -79,7 +79,7 @@ class Journey {
     const open = [...this.deliveries.values()].filter(({ attempts }) => attempts.at(-1) && attempts.at(-1)!.outcome === null)
     for (const delivery of open) {
       const attempts = delivery.attempts.map((attempt) =>
-        attempt.outcome === null ? { ...attempt, outcome: 'UNKNOWN' as const } : attempt,
+        attempt.outcome === null ? { ...attempt, outcome: 'UNKNOWN' as const, error: ABANDONED } : attempt,
       )
       this.deliveries.set(delivery.id, { ...delivery, attempts })
     }
@@ -192,6 +192,7 @@ class Journey {
       endedAt: null,
       outcome: null,
       rejected: null,
+      code: null,
       error: null,
     }
     return this.keep({ ...known, nextAttemptAt: null, attempts: [...known.attempts, attempt] })
@@ -204,6 +205,7 @@ class Journey {
       endedAt: now,
       outcome: OUTCOMES[outcome.kind],
       rejected: outcome.kind === 'rejected' ? outcome.what : null,
+      code: ('code' in outcome ? outcome.code : null) ?? null,
       error: outcome.kind === 'accepted' ? null : outcome.error,
     }
     const again = outcome.kind === 'retry' || outcome.kind === 'unknown'
@@ -249,6 +251,8 @@ class Journey {
     return false
   }
 }
+
+const ABANDONED = 'The worker that called the provider never came back; nobody knows whether it was taken.'
 
 const UNTRIED = { attempts: [], nextAttemptAt: null }
 

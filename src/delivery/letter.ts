@@ -1,22 +1,15 @@
 import { LRUCache } from 'lru-cache'
-import type { Rejected } from '../channels/provider.ts'
 import { type Account, accountsOf, type BuiltInAccount, openSettings } from '../domain/account.ts'
 import type { Vault } from '../domain/command.ts'
 import { keysPlace } from '../domain/device-token.ts'
 import type { PlannedToken, Snapshot } from '../domain/plan.ts'
 import type { RecipientInput } from '../domain/recipient.ts'
-import type { Try } from '../domain/route.ts'
+import type { Attempt } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
 import type { Db } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
-import {
-  type AttemptRow,
-  type DeliveryRow,
-  type LetterRow,
-  type MessageRef,
-  readLetters,
-  type TokenRow,
-} from '../store/letter.ts'
+import { type DeliveryRow, type LetterRow, type MessageRef, readLetters, type TokenRow } from '../store/letter.ts'
+import type { Kept } from '../store/record.ts'
 
 /** A message as its journey sees it. */
 export interface Letter {
@@ -32,13 +25,7 @@ export interface KnownDelivery {
   readonly id: string
   readonly startedAt: Date
   readonly nextAttemptAt: Date | null
-  readonly attempts: readonly KnownAttempt[]
-}
-
-export interface KnownAttempt extends Try {
-  readonly number: number
-  readonly fence: number
-  readonly startedAt: Date
+  readonly attempts: readonly Attempt[]
 }
 
 export interface LetterParts {
@@ -80,7 +67,7 @@ export function createLetters(parts: LetterParts): Letters {
         return row ? toLetter(row, byEnvironment.get(ref.environmentId)!, parts.vault, now) : null
       })
     },
-    { maxSize: 200 },
+    { maxSize: 200, repeatable: () => true },
   )
   return { read, settingsOf }
 }
@@ -115,20 +102,12 @@ function toDelivery(row: DeliveryRow): KnownDelivery {
     id: row.id,
     startedAt: new Date(row.startedAt),
     nextAttemptAt: dateOf(row.nextAttemptAt),
-    attempts: (row.attempts ?? []).map(toAttempt),
+    attempts: (row.attempts as Kept<Attempt>[]).map(toAttempt),
   }
 }
 
-function toAttempt(row: AttemptRow): KnownAttempt {
-  return {
-    number: row.number,
-    fence: row.fence,
-    startedAt: new Date(row.startedAt),
-    endedAt: dateOf(row.endedAt),
-    outcome: row.outcome,
-    rejected: row.rejected as Rejected | null,
-    error: row.error,
-  }
+function toAttempt(kept: Kept<Attempt>): Attempt {
+  return { ...kept, startedAt: new Date(kept.startedAt), endedAt: dateOf(kept.endedAt) }
 }
 
 const dateOf = (text: string | null): Date | null => (text === null ? null : new Date(text))

@@ -6,16 +6,17 @@ import type { Db, Tx } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
 import { countInboxes, type InboxCounts, insertInboxMessages, type NewInboxMessage } from '../store/inbox.ts'
 import {
-  type AttemptChange,
-  changeAttempts,
   changeDeliveries,
   changeMessages,
   type DeliveryChange,
   insertDeadLetters,
+  insertDeliveries,
   keepOutputs,
+  keepPlans,
   type MessageChange,
   markProviders,
   type NewOutput,
+  type NewPlan,
   retireDeviceTokens,
 } from '../store/record.ts'
 
@@ -25,8 +26,10 @@ export interface Entry {
   /** What becomes of the job: kept for the next step, over, or put back until a moment. */
   readonly after: 'keep' | 'settle' | Date
   readonly message?: MessageChange
+  /** Deliveries that begin. */
+  readonly begun?: readonly DeliveryChange[]
   readonly deliveries?: readonly DeliveryChange[]
-  readonly attempts?: readonly AttemptChange[]
+  readonly plan?: NewPlan
   readonly output?: NewOutput
   readonly inbox?: NewInboxMessage
   readonly events?: readonly NewEvent[]
@@ -48,7 +51,8 @@ export function createRecord(parts: { db: Db; published(events: readonly LogEven
       if (written.length > 0) parts.published(written)
       return entries.map((entry) => kept.has(entry))
     },
-    { maxSize: 200 },
+    // A job that is settled is not there to be settled again; what keeps or postpones it would be written twice.
+    { maxSize: 200, repeatable: ({ after }) => after === 'settle' },
   )
 }
 
@@ -56,14 +60,15 @@ async function write(tx: Tx, entries: readonly Entry[]): Promise<{ kept: Readonl
   const ours = await dealWithJobs(tx, entries)
   const moved = await changeMessages(tx, pick(ours, 'message'))
   const kept = ours.filter((entry) => entry.message === undefined || moved.has(entry.message.id))
+  await insertDeliveries(
+    tx,
+    kept.flatMap((entry) => entry.begun ?? []),
+  )
   await changeDeliveries(
     tx,
     kept.flatMap((entry) => entry.deliveries ?? []),
   )
-  await changeAttempts(
-    tx,
-    kept.flatMap((entry) => entry.attempts ?? []),
-  )
+  await keepPlans(tx, pick(kept, 'plan'))
   await keepOutputs(tx, pick(kept, 'output'))
   await insertDeadLetters(tx, pick(kept, 'deadLetter'))
   await retireDeviceTokens(tx, pick(kept, 'retire'))

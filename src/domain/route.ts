@@ -1,5 +1,5 @@
 import type { Rejected } from '../channels/provider.ts'
-import type { AttemptOutcome, MessageReason, UnknownPolicy } from '../generated/tables.ts'
+import type { MessageReason, UnknownPolicy } from '../generated/tables.ts'
 import type { Step } from './plan.ts'
 
 /** What became of a step so far: its attempts, oldest first. */
@@ -9,13 +9,27 @@ export interface Turn {
   readonly nextAttemptAt: Date | null
 }
 
-/** outcome: null while it runs, or where its worker never came back. endedAt: null for those too. */
-export interface Try {
+export const ATTEMPT_OUTCOMES = ['ACCEPTED', 'REJECTED', 'RETRY', 'MISCONFIGURED', 'UNKNOWN'] as const
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number]
+
+/**
+ * One call to a provider, as it is kept with its delivery. outcome: null while it runs. endedAt: null then too, and for good
+ * where its worker never came back. rejected: what of it. fence: its job's, when it was noted.
+ */
+export interface Attempt {
+  readonly number: number
+  readonly fence: number
+  readonly startedAt: Date
+  readonly endedAt: Date | null
   readonly outcome: AttemptOutcome | null
   readonly rejected: Rejected | null
+  /** The SMTP or HTTP status answered. */
+  readonly code: string | null
   readonly error: string | null
-  readonly endedAt: Date | null
 }
+
+/** What the next move is chosen by. */
+export type Try = Pick<Attempt, 'outcome' | 'rejected' | 'error' | 'endedAt'>
 
 /** What to do next with a message. */
 export type Move =

@@ -1,7 +1,7 @@
 import { API_KEY_SCOPES, TOKEN_SCOPES } from '../domain/actor.ts'
+import { ATTEMPT_OUTCOMES } from '../domain/route.ts'
 import {
   ApiKeyMode as ApiKeyModes,
-  AttemptOutcome as AttemptOutcomes,
   Channel as Channels,
   DeliveryStatus as DeliveryStatuses,
   DeviceTokenStatus as DeviceTokenStatuses,
@@ -31,7 +31,7 @@ export const DeliveryStatus = builder.enumType('DeliveryStatus', {
 })
 export const AttemptOutcome = builder.enumType('AttemptOutcome', {
   description: 'What one call came to.',
-  values: values(AttemptOutcomes),
+  values: ATTEMPT_OUTCOMES,
 })
 export const DeviceTokenStatus = builder.enumType('DeviceTokenStatus', {
   description: 'Whether a push token is used.',

@@ -1,7 +1,9 @@
 import type { Actor } from '../domain/actor.ts'
+import type { Attempt as AttemptRecord } from '../domain/route.ts'
 import { MAX_RECIPIENTS } from '../domain/send.ts'
 import { badInput } from '../errors.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
+import type { Kept } from '../store/record.ts'
 import { may, OF_A_MESSAGE } from './access.ts'
 import { builder } from './builder.ts'
 import { connectionOf, keyset, type PageArgs, page } from './connection.ts'
@@ -9,7 +11,7 @@ import { actorOf, type Context } from './context.ts'
 import { AttemptOutcome, Channel, DeliveryStatus, MessageReason, MessageStatus } from './enums.ts'
 import { Decision, RenderedOutput, toOutput } from './output.ts'
 
-const Attempt = builder.prismaObject('Attempt', {
+const Attempt = builder.objectRef<Kept<AttemptRecord>>('Attempt').implement({
   description: 'One call to a provider. outcome: null while it runs; code: the SMTP or HTTP status answered.',
   authScopes: OF_A_MESSAGE,
   fields: (t) => ({
@@ -31,7 +33,12 @@ const Delivery = builder.prismaObject('Delivery', {
     providerId: t.exposeID('providerId'),
     address: t.exposeString('address', { nullable: true }),
     status: t.expose('status', { type: DeliveryStatus }),
-    attempts: t.relation('attempts', { query: { orderBy: { number: 'asc' } }, type: Attempt }),
+    attempts: t.field({
+      type: [Attempt],
+      description: 'Oldest first.',
+      select: { attempts: true },
+      resolve: (delivery) => delivery.attempts as unknown as Kept<AttemptRecord>[],
+    }),
     reference: t.exposeString('reference', { nullable: true, description: "The provider's own id for it." }),
     error: t.exposeString('error', { nullable: true }),
     startedAt: t.expose('startedAt', { type: 'DateTime' }),
@@ -92,8 +99,8 @@ export const Message = builder.prismaObject('Message', {
     decisions: t.field({
       type: [Decision],
       description: 'The rules that were asked when it was planned, in order, and what each answered.',
-      select: { decisions: true },
-      resolve: (message) => message.decisions as never,
+      select: { plan: { select: { decisions: true } } },
+      resolve: (message) => (message.plan?.decisions ?? []) as never,
     }),
   }),
 })

@@ -1,5 +1,5 @@
 import { type Selectable, sql } from 'kysely'
-import type { ApiKeyMode, AttemptOutcome, Channel, DeliveryStatus, MessageStatus, Provider } from '../generated/tables.ts'
+import type { ApiKeyMode, Channel, DeliveryStatus, MessageStatus, Provider } from '../generated/tables.ts'
 import type { Db } from './database.ts'
 import { readProviders } from './provider.ts'
 
@@ -39,17 +39,8 @@ export interface DeliveryRow {
   readonly status: DeliveryStatus
   readonly startedAt: string
   readonly nextAttemptAt: string | null
-  readonly attempts: readonly AttemptRow[] | null
-}
-
-export interface AttemptRow {
-  readonly number: number
-  readonly fence: number
-  readonly startedAt: string
-  readonly endedAt: string | null
-  readonly outcome: AttemptOutcome | null
-  readonly rejected: string | null
-  readonly error: string | null
+  /** As they were written. */
+  readonly attempts: readonly unknown[]
 }
 
 export interface MessageRef {
@@ -89,13 +80,7 @@ function letterQuery(refs: readonly MessageRef[]) {
       select jsonb_agg(jsonb_build_object(
         'id', d.id, 'channel', d.channel, 'providerId', d.provider_id, 'status', d.status, 'startedAt', d.started_at,
         'nextAttemptAt', d.next_attempt_at,
-        'attempts', (
-          select jsonb_agg(jsonb_build_object(
-            'number', a.number, 'fence', a.fence, 'startedAt', a.started_at, 'endedAt', a.ended_at, 'outcome', a.outcome,
-            'rejected', a.rejected, 'error', a.error
-          ) order by a.number)
-          from attempt a where a.environment_id = d.environment_id and a.delivery_id = d.id
-        )
+        'attempts', d.attempts
       )) as deliveries
       from delivery d where d.environment_id = m.environment_id and d.message_id = m.id
     ) d on true`

@@ -1,12 +1,5 @@
 import { sql } from 'kysely'
-import type {
-  AttemptOutcome,
-  Channel,
-  DeliveryStatus,
-  MessageReason,
-  MessageStatus,
-  ProviderHealth,
-} from '../generated/tables.ts'
+import type { Channel, DeliveryStatus, MessageReason, MessageStatus, ProviderHealth } from '../generated/tables.ts'
 import type { Tx } from './database.ts'
 
 /** What changes about a message. Times that are null stay as they are. */
@@ -18,8 +11,6 @@ export interface MessageChange {
   readonly error: string | null
   readonly sentAt: Date | null
   readonly updatedAt: Date
-  /** Null: as they were. */
-  readonly decisions: readonly unknown[] | null
 }
 
 export interface DeliveryChange {
@@ -35,20 +26,12 @@ export interface DeliveryChange {
   readonly startedAt: Date
   readonly sentAt: Date | null
   readonly nextAttemptAt: Date | null
+  /** The whole list. */
+  readonly attempts: readonly object[]
 }
 
-export interface AttemptChange {
-  readonly environmentId: string
-  readonly deliveryId: string
-  readonly number: number
-  readonly fence: number
-  readonly startedAt: Date
-  readonly endedAt: Date | null
-  readonly outcome: AttemptOutcome | null
-  readonly rejected: string | null
-  readonly code: string | null
-  readonly error: string | null
-}
+/** A value as it comes back from JSON: its dates are text. */
+export type Kept<T> = { readonly [K in keyof T]: T[K] extends Date ? string : T[K] extends Date | null ? string | null : T[K] }
 
 export interface NewOutput {
   readonly environmentId: string
@@ -66,42 +49,56 @@ export async function changeMessages(tx: Tx, changes: readonly MessageChange[]):
   const { rows } = await sql<{ id: string }>`
     update message m
     set status = c.status, reason = c.reason, error = c.error, updated_at = c."updatedAt",
-        sent_at = coalesce(m.sent_at, c."sentAt"), decisions = coalesce(c.decisions, m.decisions)
+        sent_at = coalesce(m.sent_at, c."sentAt")
     from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
       as c("environmentId" text, id text, status message_status, reason message_reason, error text, "sentAt" timestamptz,
-           "updatedAt" timestamptz, decisions jsonb)
+           "updatedAt" timestamptz)
     where m.environment_id = c."environmentId" and m.id = c.id and m.status in ${MOVABLE}
     returning m.id`.execute(tx)
   return new Set(rows.map((row) => row.id))
 }
 
+const DELIVERY_COLUMNS = sql`
+  c("environmentId" text, id text, "messageId" text, channel channel, "providerId" text, address text, status delivery_status,
+    reference text, error text, "startedAt" timestamptz, "sentAt" timestamptz, "nextAttemptAt" timestamptz, attempts jsonb)`
+
+/** Deliveries that begin. */
+export async function insertDeliveries(tx: Tx, deliveries: readonly DeliveryChange[]): Promise<void> {
+  if (deliveries.length === 0) return
+  await sql`
+    insert into delivery
+      (environment_id, id, message_id, channel, provider_id, address, status, reference, error, started_at, sent_at, next_attempt_at, attempts)
+    select "environmentId", id, "messageId", channel, "providerId", address, status, reference, error, "startedAt", "sentAt",
+           "nextAttemptAt", attempts
+    from jsonb_to_recordset(${JSON.stringify(deliveries)}::jsonb) as ${DELIVERY_COLUMNS}`.execute(tx)
+}
+
+/** Deliveries that go on. What a provider said of itself and when it took the message stay. */
 export async function changeDeliveries(tx: Tx, changes: readonly DeliveryChange[]): Promise<void> {
   if (changes.length === 0) return
   await sql`
-    insert into delivery (environment_id, id, message_id, channel, provider_id, address, status, reference, error, started_at, sent_at, next_attempt_at)
-    select "environmentId", id, "messageId", channel, "providerId", address, status, reference, error, "startedAt", "sentAt", "nextAttemptAt"
-    from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
-      as c("environmentId" text, id text, "messageId" text, channel channel, "providerId" text, address text, status delivery_status,
-           reference text, error text, "startedAt" timestamptz, "sentAt" timestamptz, "nextAttemptAt" timestamptz)
-    order by 1, 2
-    on conflict (environment_id, id) do update
-      set status = excluded.status, reference = coalesce(excluded.reference, delivery.reference), error = excluded.error,
-          sent_at = coalesce(delivery.sent_at, excluded.sent_at), next_attempt_at = excluded.next_attempt_at`.execute(tx)
+    update delivery d
+    set status = c.status, reference = coalesce(c.reference, d.reference), error = c.error,
+        sent_at = coalesce(d.sent_at, c."sentAt"), next_attempt_at = c."nextAttemptAt", attempts = c.attempts
+    from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb) as ${DELIVERY_COLUMNS}
+    where d.environment_id = c."environmentId" and d.id = c.id`.execute(tx)
 }
 
-export async function changeAttempts(tx: Tx, changes: readonly AttemptChange[]): Promise<void> {
-  if (changes.length === 0) return
+export interface NewPlan {
+  readonly environmentId: string
+  readonly messageId: string
+  readonly decisions: readonly unknown[]
+}
+
+/** The last planning of a message is the one that is kept. */
+export async function keepPlans(tx: Tx, plans: readonly NewPlan[]): Promise<void> {
+  if (plans.length === 0) return
   await sql`
-    insert into attempt (environment_id, delivery_id, number, fence, started_at, ended_at, outcome, rejected, code, error)
-    select "environmentId", "deliveryId", number, fence, "startedAt", "endedAt", outcome, rejected, code, error
-    from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
-      as c("environmentId" text, "deliveryId" text, number int, fence bigint, "startedAt" timestamptz, "endedAt" timestamptz,
-           outcome attempt_outcome, rejected text, code text, error text)
-    order by 1, 2, 3
-    on conflict (environment_id, delivery_id, number) do update
-      set ended_at = excluded.ended_at, outcome = excluded.outcome, rejected = excluded.rejected, code = excluded.code, error = excluded.error`.execute(
-    tx,
-  )
+    insert into plan (environment_id, message_id, decisions)
+    select "environmentId", "messageId", decisions
+    from jsonb_to_recordset(${JSON.stringify(plans)}::jsonb) as p("environmentId" text, "messageId" text, decisions jsonb)
+    order by 1, 2
+    on conflict (environment_id, message_id) do update set decisions = excluded.decisions`.execute(tx)
 }
 
 export async function keepOutputs(tx: Tx, outputs: readonly NewOutput[]): Promise<void> {

@@ -28,9 +28,6 @@ CREATE TYPE "message_reason" AS ENUM ('BOUNCED', 'EXPIRED', 'FAILED', 'FILTERED'
 CREATE TYPE "delivery_status" AS ENUM ('ATTEMPTING', 'SENT', 'DELIVERED', 'OPENED', 'CLICKED', 'UNDELIVERABLE', 'RETRYING', 'UNKNOWN', 'SIMULATED');
 
 -- CreateEnum
-CREATE TYPE "attempt_outcome" AS ENUM ('ACCEPTED', 'REJECTED', 'RETRY', 'MISCONFIGURED', 'UNKNOWN');
-
--- CreateEnum
 CREATE TYPE "event_stream" AS ENUM ('MESSAGE', 'INBOX');
 
 -- CreateTable
@@ -165,9 +162,17 @@ CREATE TABLE "message" (
     "clicked_at" TIMESTAMPTZ(3),
     "canceled_at" TIMESTAMPTZ(3),
     "archived_at" TIMESTAMPTZ(3),
-    "decisions" JSONB NOT NULL DEFAULT '[]',
 
     CONSTRAINT "message_pkey" PRIMARY KEY ("environment_id","id")
+);
+
+-- CreateTable
+CREATE TABLE "plan" (
+    "environment_id" TEXT NOT NULL,
+    "message_id" TEXT NOT NULL,
+    "decisions" JSONB NOT NULL,
+
+    CONSTRAINT "plan_pkey" PRIMARY KEY ("environment_id","message_id")
 );
 
 -- CreateTable
@@ -198,24 +203,9 @@ CREATE TABLE "delivery" (
     "opened_at" TIMESTAMPTZ(3),
     "clicked_at" TIMESTAMPTZ(3),
     "next_attempt_at" TIMESTAMPTZ(3),
+    "attempts" JSONB NOT NULL DEFAULT '[]',
 
     CONSTRAINT "delivery_pkey" PRIMARY KEY ("environment_id","id")
-);
-
--- CreateTable
-CREATE TABLE "attempt" (
-    "environment_id" TEXT NOT NULL,
-    "delivery_id" TEXT NOT NULL,
-    "number" INTEGER NOT NULL,
-    "fence" BIGINT NOT NULL,
-    "started_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "ended_at" TIMESTAMPTZ(3),
-    "outcome" "attempt_outcome",
-    "rejected" TEXT,
-    "code" TEXT,
-    "error" TEXT,
-
-    CONSTRAINT "attempt_pkey" PRIMARY KEY ("environment_id","delivery_id","number")
 );
 
 -- CreateTable
@@ -365,13 +355,13 @@ ALTER TABLE "device_token" ADD CONSTRAINT "device_token_environment_id_user_id_f
 ALTER TABLE "message" ADD CONSTRAINT "message_environment_id_request_id_fkey" FOREIGN KEY ("environment_id", "request_id") REFERENCES "request"("environment_id", "id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
+ALTER TABLE "plan" ADD CONSTRAINT "plan_environment_id_message_id_fkey" FOREIGN KEY ("environment_id", "message_id") REFERENCES "message"("environment_id", "id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
 ALTER TABLE "output" ADD CONSTRAINT "output_environment_id_message_id_fkey" FOREIGN KEY ("environment_id", "message_id") REFERENCES "message"("environment_id", "id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "delivery" ADD CONSTRAINT "delivery_environment_id_message_id_fkey" FOREIGN KEY ("environment_id", "message_id") REFERENCES "message"("environment_id", "id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "attempt" ADD CONSTRAINT "attempt_environment_id_delivery_id_fkey" FOREIGN KEY ("environment_id", "delivery_id") REFERENCES "delivery"("environment_id", "id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 
 -- What Prisma cannot say.
@@ -383,6 +373,5 @@ CREATE INDEX "job_waiting" ON "job"("lane", "fairness_key", "run_at", "id") WHER
 ALTER TABLE "job" SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE "log_head" SET (fillfactor = 20, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 ALTER TABLE "worker" SET (fillfactor = 20);
-ALTER TABLE "message" SET (fillfactor = 80);
-ALTER TABLE "delivery" SET (fillfactor = 80);
-ALTER TABLE "attempt" SET (fillfactor = 80);
+ALTER TABLE "message" SET (fillfactor = 60);
+ALTER TABLE "delivery" SET (fillfactor = 60);
