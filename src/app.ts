@@ -288,6 +288,8 @@ function contextOf(graph: Graph, input: Omit<Context, 'graph' | 'logHead'>): Con
 function createAccept(commands: Commands): Graph['accept'] {
   const together = groupWrites<Call<CheckedSend>, Accepted | Refusal>((calls) => commands.runGroup(acceptSends, calls), {
     maxSize: MOST_IN_A_GROUP,
+    // Whatever was committed, a key is answered with it; without one, a second try would be a second message.
+    repeatable: ({ key }) => key !== null,
   })
   return async (call) => {
     if (call.input.recipients.length <= SHARES_ITS_GROUP) return together(call)

@@ -72,6 +72,14 @@ export async function refuseUnfit(client: pg.Client): Promise<void> {
   }
 }
 
+/** Said by `pg` itself, without a code, of a connection that broke or could not be made. */
+const BROKEN = /^(?:Connection terminated|Client .* is not queryable|timeout exceeded when trying to connect)/
+
+/** Whether a statement failed because its connection did: nobody can say then whether it was carried out. */
+export function isConnectionLost(error: unknown): boolean {
+  return isNotUpYet(error) || BROKEN.test((error as Error).message) || (error as { code?: string }).code === 'EPIPE'
+}
+
 function isNotUpYet(error: unknown): boolean {
   // Node tries several addresses of a name and then throws them all together.
   if (error instanceof AggregateError) return error.errors.some(isNotUpYet)

@@ -1,22 +1,30 @@
+import { isConnectionLost } from './connect.ts'
+
 interface Waiting<I, O> {
   readonly input: I
   readonly resolve: (output: O) => void
   readonly reject: (error: unknown) => void
 }
 
+export interface GroupOptions<I> {
+  readonly maxSize: number
+  readonly repeatable?: (input: I) => boolean
+}
+
 /**
  * Group commit: callers at the same time share a transaction, a lone caller waits for nobody. One group is in flight; what
  * arrives meanwhile forms the next, in the order it came.
  *
- * A group that throws is tried again one by one, so nobody pays for another's input. It may then have been committed after
- * all (a connection lost at commit), so `run` must be safe to repeat: ids are chosen before, and what exists is left alone.
+ * A group that throws is tried again one by one, so nobody pays for another's input. Where its connection was lost it may
+ * have been committed all the same: then only those inputs are tried again which may be written twice, the others reject.
  *
  * @param run writes the inputs together, all or none, and answers with one output for each, in order
- * @param options maxSize: the most inputs of a group, 1 or more
+ * @param options maxSize: the most inputs of a group, 1 or more. repeatable: whether writing an input that is written already
+ * changes nothing; by default none is
  */
 export function groupWrites<I, O>(
   run: (inputs: readonly I[]) => Promise<readonly O[]>,
-  options: { readonly maxSize: number },
+  options: GroupOptions<I>,
 ): (input: I) => Promise<O> {
   let waiting: Waiting<I, O>[] = []
   let running = false
@@ -25,7 +33,7 @@ export function groupWrites<I, O>(
     while (waiting.length > 0) {
       const group = waiting.slice(0, options.maxSize)
       waiting = waiting.slice(options.maxSize)
-      await settle(run, group)
+      await settle(run, group, options)
     }
     running = false
   }
@@ -43,6 +51,7 @@ export function groupWrites<I, O>(
 async function settle<I, O>(
   run: (inputs: readonly I[]) => Promise<readonly O[]>,
   group: readonly Waiting<I, O>[],
+  { repeatable = () => false }: Pick<GroupOptions<I>, 'repeatable'>,
 ): Promise<void> {
   try {
     const outputs = await run(group.map(({ input }) => input))
@@ -50,7 +59,10 @@ async function settle<I, O>(
       throw new Error(`A group of ${group.length} was answered with ${outputs.length} outputs.`)
     for (const [index, { resolve }] of group.entries()) resolve(outputs[index] as O)
   } catch (error) {
-    if (group.length === 1) group[0]?.reject(error)
-    else for (const one of group) await settle(run, [one])
+    const lost = isConnectionLost(error)
+    for (const one of group) {
+      if (lost ? repeatable(one.input) : group.length > 1) await settle(run, [one], { repeatable: () => false })
+      else one.reject(error)
+    }
   }
 }
