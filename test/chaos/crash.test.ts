@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type FakeProvider, startFakeProvider } from '../support/fake-provider.ts'
+import type { Carillon } from '../support/process.ts'
+import { scaled } from '../support/scale.ts'
+import { mail, send, until } from './caller.ts'
+import { countOf, histories, outcomesOf } from './history.ts'
+import { type Stage, setStage } from './stage.ts'
+
+/** A new process, the lease of the killed one, a sweep; and a machine that does something else as well. */
+const RECOVERED_MS = 30_000
+
+let provider: FakeProvider
+let stage: Stage
+let api: Carillon
+let worker: Carillon
+let kills = 0
+let isOver = false
+beforeAll(async () => {
+  provider = await startFakeProvider()
+  stage = await setStage({ smtpUrl: provider.url })
+  stage.defer(() => provider.close())
+  api = await stage.start('api')
+})
+afterAll(async () => {
+  isOver = true
+  await stage.clear()
+})
+
+/** Killed by the provider, as an operating system's init would see it die and start it again. */
+function kill(): void {
+  if (worker.hasEnded()) return
+  kills += 1
+  worker.signal('SIGKILL')
+}
+
+/** Starts a worker, and another whenever it ends. */
+async function keepWorker(): Promise<void> {
+  worker = await stage.start('worker')
+  void worker.exited.then(() => (isOver ? undefined : keepWorker()))
+}
+
+async function isTerminal(title: string): Promise<boolean> {
+  return (await countOf(stage, "message where status in ('SENT', 'UNDELIVERABLE') and trace_id = $1", [title])) === 1
+}
+
+async function historyOf(title: string) {
+  const [history] = await histories(stage, [title])
+  return { ...history!, attempts: await outcomesOf(api.url, stage.key, history!.id) }
+}
+
+/** Sends a mail at whose receipt the provider kills the worker once, before or after it says 250. */
+async function loseWorkerAt(title: string, when: 'before' | 'after'): Promise<number> {
+  provider.take = (receipt, answer) => {
+    const isFirst = provider.count(receipt.messageId) === 1
+    if (isFirst && when === 'before') return kill()
+    answer()
+    if (isFirst) kill()
+  }
+  await send(api.url, stage.key, mail(title))
+  return await until(() => isTerminal(title), RECOVERED_MS, `${title} ends`)
+}
+
+for (const when of ['before', 'after'] as const) {
+  test(
+    `a worker killed by the mail server right ${when} its 250 costs at most one duplicate, which is visible`,
+    async ({ annotate }) => {
+      if (worker === undefined) await keepWorker()
+      const rounds = scaled(1, 100)
+      const killsBefore = kills
+      const receiptsBefore = provider.receipts.length
+      const took: number[] = []
+      for (let round = 0; round < rounds; round++) {
+        const title = `killed ${when} ${round}`
+        took.push(await loseWorkerAt(title, when))
+        const receipts = provider.receipts.filter(({ subject }) => subject === title)
+        expect(receipts.length).toBeLessThanOrEqual(2)
+        expect(new Set(receipts.map(({ messageId }) => messageId)).size).toBe(1)
+        const { status, attempts } = await historyOf(title)
+        expect(status).toBe('SENT')
+        // A worker that had time to record the answer before the signal reached it left nothing ambiguous.
+        if (when === 'before' || attempts.length > 1) expect(attempts).toEqual(['UNKNOWN', 'ACCEPTED'])
+      }
+      expect(provider.receipts.length - receiptsBefore).toBeLessThanOrEqual(kills - killsBefore + rounds)
+      await annotate(`${rounds} kills; sent at most ${Math.max(...took)} ms after the send`)
+    },
+    scaled(60_000, 100 * RECOVERED_MS),
+  )
+}
+
+test('a message that kills its worker is a dead letter after three crashes, and costs no other its delivery', async ({
+  annotate,
+}) => {
+  const others = Array.from({ length: scaled(40, 100) }, (_, index) => `sound ${index}`)
+  const killsBefore = kills
+  // Nobody is answered before the poison is: so each crash finds them all begun.
+  const waiting: (() => void)[] = []
+  provider.take = ({ subject }, answer) => {
+    if (subject === 'poison') {
+      waiting.length = 0
+      return kill()
+    }
+    waiting.push(answer)
+    if (kills - killsBefore >= 3 || waiting.length > 6) waiting.splice(0).forEach((one) => void one())
+  }
+  await send(api.url, stage.key, mail('poison'))
+  await Promise.all(others.map((title) => send(api.url, stage.key, mail(title))))
+  const took = await until(() => isTerminal('poison'), 4 * RECOVERED_MS, 'the poison is given up')
+  const sent = await until(
+    async () => (await countOf(stage, "message where status = 'SENT' and trace_id = any($1)", [others])) === others.length,
+    RECOVERED_MS,
+    'all others are sent',
+  )
+  await annotate(`given up ${took} ms after the send; the last of the others sent ${sent} ms later`)
+  expect(kills - killsBefore).toBe(3)
+  expect(await historyOf('poison')).toMatchObject({
+    status: 'UNDELIVERABLE',
+    reason: 'FAILED',
+    attempts: ['UNKNOWN', 'UNKNOWN', 'UNKNOWN'],
+  })
+  const letters = await stage.query('select kind, crashes, message_id from dead_letter')
+  expect(letters).toEqual([{ kind: 'deliver', crashes: 3, message_id: (await historyOf('poison')).id }])
+}, 180_000)
