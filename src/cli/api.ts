@@ -37,6 +37,10 @@ export function createApi(url: string, key: string, signal: AbortSignal): Api {
         headers: { authorization, 'content-type': 'application/json' },
         body: JSON.stringify({ query: document, variables }),
         signal,
+      }).catch((error: Error) => {
+        throw new Error(`${url} does not answer: ${(error.cause as Error | undefined)?.message ?? error.message}.`, {
+          cause: error,
+        })
       })
       return dataOf((await response.json()) as Answer<Data>)
     },
