@@ -31,6 +31,8 @@ export const builder = new SchemaBuilder<{
   defaultFieldNullability: false,
   prisma: { client: (context) => context.graph.prisma, dmmf: getDatamodel(), onUnusedQuery: null },
   scopeAuth: {
+    // Otherwise a subscription is let in, and every event of it refused.
+    authorizeOnSubscribe: true,
     authScopes: ({ actor }) => ({
       key: (scopes) =>
         actor?.kind === 'key' && (actor.scopes.includes('ADMIN') || scopes.some((scope) => actor.scopes.includes(scope))),
