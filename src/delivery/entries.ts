@@ -5,6 +5,7 @@ import type { Move } from '../domain/route.ts'
 import type { DeliveryStatus, MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { NewEvent } from '../log/event.ts'
 import type { Held } from '../queue/kinds.ts'
+import { cutText } from '../render/content.ts'
 import type { NewInboxMessage } from '../store/inbox.ts'
 import type { DeliveryChange, MessageChange, NewPlan } from '../store/record.ts'
 import type { KnownDelivery, Letter } from './letter.ts'
@@ -105,6 +106,8 @@ function acceptedEntry({ letter, step, content, outcome, now }: Parameters<typeo
   }
 }
 
+const PREVIEW_LENGTH = 200
+
 function inboxMessage(letter: Letter, content: Rendered, now: Date): NewInboxMessage {
   const { row } = letter
   const body = content.text ?? null
@@ -114,7 +117,7 @@ function inboxMessage(letter: Letter, content: Rendered, now: Date): NewInboxMes
     userId: row.userId!,
     tenantId: row.tenantId,
     title: content.title ?? null,
-    preview: body === null ? null : body.slice(0, 200).toWellFormed(),
+    preview: body === null ? null : cutText(body, PREVIEW_LENGTH),
     body,
     data: content.payload ?? {},
     tags: row.tags,

@@ -7,7 +7,7 @@ const MAX_DEPTH = 64
 
 /**
  * A caller's JSON as PostgreSQL and we can keep it: `__proto__` keys are dropped, lone surrogates become U+FFFD, and what
- * cannot be stored is refused with its path: NUL characters, numbers that JSON cannot hold, nesting beyond 64 levels.
+ * cannot be stored is refused with its path: NUL characters, numbers that would come back as another, nesting beyond 64 levels.
  */
 export function cleanJson<T>(value: T, path: readonly (string | number)[] = []): T {
   return clean(value, path, 0) as T
@@ -15,8 +15,9 @@ export function cleanJson<T>(value: T, path: readonly (string | number)[] = []):
 
 function clean(value: unknown, path: readonly (string | number)[], depth: number): unknown {
   if (typeof value === 'string') return cleanText(value, path)
-  if (typeof value === 'number' && !Number.isFinite(value))
-    throw badInput(path, `${label(path)} is not a number that JSON can hold.`)
+  if (typeof value === 'number' && !isExact(value)) {
+    throw badInput(path, `${label(path)} cannot be kept exactly as a number: give it as a string.`)
+  }
   if (value === null || typeof value !== 'object' || value instanceof Date) return value
   if (depth >= MAX_DEPTH)
     throw badInput(path.slice(0, 8), `${label(path.slice(0, 8))} is nested deeper than ${MAX_DEPTH} levels.`)
@@ -28,6 +29,9 @@ function clean(value: unknown, path: readonly (string | number)[], depth: number
   }
   return out
 }
+
+/** A whole number beyond 2^53 - 1 may have been another one before it was read (RFC 8259, section 6). */
+const isExact = (value: number) => Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
 
 function cleanText(text: string, path: readonly (string | number)[]): string {
   if (text.includes('\u0000')) throw badInput(path, `${label(path)} must not contain the NUL character.`)

@@ -110,6 +110,6 @@ builder.mutationFields((t) => ({
     description: 'False where there was none. An account that exists at start comes back with its first settings.',
     authScopes: may({ key: ['CONFIG_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
-    resolve: async (_root, { id }, context) => (await run(context, 'deleteProvider', deleteProvider, { id })).value,
+    resolve: async (_root, { id }, context) => (await run(context, 'deleteProvider', deleteProvider, cleanJson({ id }))).value,
   }),
 }))

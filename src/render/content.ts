@@ -40,16 +40,20 @@ function oneLine(text: string): string {
     .trim()
 }
 
-/** Cut between graphemes, never inside one. */
 function firstLine(body: string): string {
   const line = oneLine(body.trimStart().split('\n', 1)[0] ?? '')
-  if (line.length <= 78) return line
-  let cut = ''
-  for (const { segment } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(line)) {
-    if (cut.length + segment.length > 77) break
-    cut += segment
+  return line.length <= 78 ? line : `${cutText(line, 77)}…`
+}
+
+/** The beginning of a text, at most so many UTF-16 units long: cut between graphemes, never inside one. */
+export function cutText(text: string, length: number): string {
+  if (text.length <= length) return text
+  let end = 0
+  for (const { segment } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text)) {
+    if (end + segment.length > length) break
+    end += segment.length
   }
-  return `${cut}…`
+  return text.slice(0, end)
 }
 
 function plainText(title: string, body: string): string {
