@@ -42,10 +42,13 @@ export async function startOwnServer(
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  signal.addEventListener('abort', () => child.kill('SIGTERM'))
+  const abort = () => child.kill('SIGTERM')
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
   const stop = async () => {
     await end(child)
-    await rm(dataDir, { recursive: true, force: true })
+    // A server ended while it started may be survived for a moment by its database, which still writes.
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   }
   try {
     return { url: await readiness(child), adminKey, stop }

@@ -32,9 +32,12 @@ test('The demo sends over four channels, shows each event and what arrived, and 
   expect(await readdir(folder)).toEqual([])
 })
 
-test('The demo that is ended early fails, and leaves nothing either', async () => {
+test.each([
+  ['at once', 'Starting a server'],
+  ['in the midst of it', 'Accepted'],
+])('The demo that is ended %s fails, and leaves nothing either', async (_when, words) => {
   const demo = startCommand(['demo'], { TMPDIR: folder })
-  await once(demo.stdout!, 'data')
+  for (let said = ''; !said.includes(words); ) said += String((await once(demo.stdout!, 'data'))[0])
   demo.kill('SIGINT')
   expect(await demo.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing is left running') })
   expect(await readdir(folder)).toEqual([])
