@@ -58,7 +58,7 @@ test('killed under load, the one-process form ends its PostgreSQL with it and de
   const accepted: string[] = []
   const took: string[] = []
   for (let round = 0; round < scaled(1, 10); round++) {
-    const ids = await acceptAtLeast(scaled(200, 1_000), `round ${round}`)
+    const ids = await acceptAtLeast(scaled(60, 1_000), `round ${round}`)
     const postmaster = await postmasterOf(folder)
     await app.end('SIGKILL')
     accepted.push(...ids)

@@ -123,7 +123,7 @@ test.skipIf(redis === null)(
     expect(log.length).toBeGreaterThanOrEqual(EVENTS)
     await annotate(`${log.length} events over ${subscriber.reconnects + 1} sockets; ${took.join(', ')}`)
   },
-  scaled(120_000, 600_000),
+  scaled(120_000, 900_000),
 )
 
 const RANK = ['ENQUEUED', 'DELAYED', 'ROUTED', 'SENT', 'DELIVERED', 'OPENED', 'CLICKED']

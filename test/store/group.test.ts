@@ -59,6 +59,21 @@ describe('Grouped writes', () => {
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   })
 
+  test('repeat after a lost connection only what may be written twice: it may have been committed', async () => {
+    const groups: number[][] = []
+    const write = groupWrites<number, number>(
+      async (inputs) => {
+        groups.push([...inputs])
+        if (groups.length === 1) throw new Error('Connection terminated unexpectedly')
+        return inputs
+      },
+      { maxSize: 10, repeatable: (input) => input % 2 === 0 },
+    )
+    const results = await Promise.allSettled([1, 2, 3, 4].map(write))
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled'])
+    expect(groups).toEqual([[1, 2, 3, 4], [2], [4]])
+  })
+
   test('take an answer of the wrong length for a fault', async () => {
     const write = groupWrites<number, number>(async () => [], { maxSize: 10 })
     await expect(write(1)).rejects.toThrow('A group of 1 was answered with 0 outputs.')
