@@ -131,7 +131,8 @@ function consequences(letter: Letter, step: Step, outcome: Outcome): Partial<Ent
   if (outcome.kind === 'rejected' && outcome.what === 'address' && step.address.deviceTokenId) {
     return { retire: { environmentId, id: step.address.deviceTokenId, reason: outcome.error } }
   }
-  if (outcome.kind === 'misconfigured') {
+  // A web push service is the user's to name: what one of them says of our keys is not said of the account.
+  if (outcome.kind === 'misconfigured' && step.address.keys === undefined) {
     return { mark: { environmentId, id: step.providerId, health: 'MISCONFIGURED', error: outcome.error } }
   }
   return {}

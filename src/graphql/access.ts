@@ -1,4 +1,4 @@
-import type { ApiKeyScope, TokenScope } from '../domain/actor.ts'
+import { API_KEY_SCOPES, type ApiKeyScope, TOKEN_SCOPES, type TokenScope } from '../domain/actor.ts'
 import type { Scopes } from './builder.ts'
 
 /**
@@ -20,21 +20,4 @@ export const OF_A_MESSAGE = may({
 })
 
 /** Structure without a secret of its own: connections, edges, counts. Whoever may see the field that holds it may see it. */
-export const OF_ITS_FIELD = may({
-  key: [
-    'SEND',
-    'BULK_WRITE',
-    'MESSAGES_READ',
-    'MESSAGES_WRITE',
-    'USERS_READ',
-    'USERS_WRITE',
-    'INBOX_READ',
-    'INBOX_WRITE',
-    'CONTENT_READ',
-    'CONTENT_WRITE',
-    'CONFIG_READ',
-    'CONFIG_WRITE',
-    'TOKENS_ISSUE',
-  ],
-  token: ['INBOX_READ', 'INBOX_WRITE', 'PREFERENCES_READ', 'PREFERENCES_WRITE', 'DEVICE_TOKENS_WRITE', 'MESSAGES_READ'],
-})
+export const OF_ITS_FIELD = may({ key: API_KEY_SCOPES, token: TOKEN_SCOPES })
