@@ -242,6 +242,7 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null)
     guard: house.guard,
     vault: secrets,
     tokenKeys: secrets.tokenKeys,
+    maxListEntries: config.limits.listEntries,
     now,
   }
   return createServer({

@@ -7,25 +7,31 @@ const MAX_DEPTH = 64
 
 /**
  * A caller's JSON as PostgreSQL and we can keep it: `__proto__` keys are dropped, lone surrogates become U+FFFD, and what
- * cannot be stored is refused with its path: NUL characters, numbers that would come back as another, nesting beyond 64 levels.
+ * cannot be stored is refused with its path: NUL characters, numbers that would come back as another, nesting beyond 64
+ * levels, lists of more than `maxEntries`.
  */
-export function cleanJson<T>(value: T, path: readonly (string | number)[] = []): T {
-  return clean(value, path, 0) as T
+export function cleanJson<T>(value: T, maxEntries = Number.POSITIVE_INFINITY): T {
+  return clean(value, [], maxEntries) as T
 }
 
-function clean(value: unknown, path: readonly (string | number)[], depth: number): unknown {
+function clean(value: unknown, path: readonly (string | number)[], maxEntries: number): unknown {
   if (typeof value === 'string') return cleanText(value, path)
   if (typeof value === 'number' && !isExact(value)) {
     throw badInput(path, `${label(path)} cannot be kept exactly as a number: give it as a string.`)
   }
   if (value === null || typeof value !== 'object' || value instanceof Date) return value
-  if (depth >= MAX_DEPTH)
+  if (path.length > MAX_DEPTH) {
     throw badInput(path.slice(0, 8), `${label(path.slice(0, 8))} is nested deeper than ${MAX_DEPTH} levels.`)
-  if (Array.isArray(value)) return value.map((item, index) => clean(item, [...path, index], depth + 1))
+  }
+  if (Array.isArray(value)) {
+    if (value.length > maxEntries)
+      throw badInput(path, `${label(path)} may hold at most ${maxEntries.toLocaleString('en')} entries.`)
+    return value.map((item, index) => clean(item, [...path, index], maxEntries))
+  }
   const out: Record<string, unknown> = {}
   for (const key of Object.keys(value)) {
     if (key === '__proto__') continue
-    out[cleanText(key, path)] = clean((value as JsonObject)[key], [...path, key], depth + 1)
+    out[cleanText(key, path)] = clean((value as JsonObject)[key], [...path, key], maxEntries)
   }
   return out
 }

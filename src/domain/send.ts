@@ -54,7 +54,6 @@ export interface Accepted extends Sent {
   readonly replayed: boolean
 }
 
-export const MAX_RECIPIENTS = 10_000
 const MAX_TITLE = 2_000
 const MAX_BODY = 256 * 1024
 
@@ -70,9 +69,6 @@ export function checkSend(input: SendInput, guard: AddressGuard): CheckedSend {
     throw badInput(['input'], "Either 'content' or 'template' may be defined, but not both.")
   }
   if (input.to.length === 0) throw badInput(['input', 'to'], "The 'to' property is required.")
-  if (input.to.length > MAX_RECIPIENTS) {
-    throw badInput(['input', 'to'], `'to' may name at most ${MAX_RECIPIENTS.toLocaleString('en')} recipients in one send.`)
-  }
   if (input.template != null) throw notFound('template', input.template)
   return {
     recipients: input.to.map((to, index) => checkRecipient(to, ['input', 'to', index], guard)),

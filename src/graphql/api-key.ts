@@ -1,5 +1,4 @@
 import { createApiKey } from '../domain/api-key.ts'
-import { cleanJson } from '../domain/json.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
 import { actorOf, run } from './context.ts'
@@ -66,7 +65,6 @@ builder.mutationFields((t) => ({
     description: 'The secret is returned once and stored only as a hash.',
     authScopes: FOR_ADMINS,
     args: { input: t.arg({ type: CreateApiKeyInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      (await run(context, 'createApiKey', createApiKey, cleanJson(input, ['input']))).value,
+    resolve: async (_root, { input }, context) => (await run(context, 'createApiKey', createApiKey, input)).value,
   }),
 }))

@@ -32,6 +32,8 @@ export interface Graph {
   readonly guard: AddressGuard
   readonly vault: Vault
   readonly tokenKeys: TokenKeys
+  /** In any list of an argument. */
+  readonly maxListEntries: number
   readonly now: () => Date
 }
 

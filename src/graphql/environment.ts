@@ -1,5 +1,4 @@
 import { putEnvironment } from '../domain/environment.ts'
-import { cleanJson } from '../domain/json.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
 import { actorOf, run } from './context.ts'
@@ -42,7 +41,7 @@ builder.mutationFields((t) => ({
     authScopes: may({ key: ['ADMIN'] }),
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: EnvironmentInput, required: true }) },
     resolve: async (query, _root, { id, input }, context) => {
-      await run(context, 'putEnvironment', putEnvironment, { id, ...cleanJson(input, ['input']) })
+      await run(context, 'putEnvironment', putEnvironment, { id, ...input })
       return context.graph.prisma.environment.findUniqueOrThrow({ ...query, where: { id } })
     },
   }),

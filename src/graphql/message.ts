@@ -1,7 +1,5 @@
 import type { Actor } from '../domain/actor.ts'
 import type { Attempt as AttemptRecord } from '../domain/route.ts'
-import { MAX_RECIPIENTS } from '../domain/send.ts'
-import { badInput } from '../errors.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import type { Kept } from '../store/record.ts'
 import { may, OF_A_MESSAGE } from './access.ts'
@@ -179,11 +177,6 @@ builder.queryFields((t) => ({
 }))
 
 function whereOf(filter: typeof MessageFilter.$inferInput): Prisma.MessageWhereInput {
-  for (const name of ['ids', 'providerIds', 'tags'] as const) {
-    if ((filter[name]?.length ?? 0) > MAX_RECIPIENTS) {
-      throw badInput(['filter', name], `'${name}' may name at most ${MAX_RECIPIENTS.toLocaleString('en')}.`)
-    }
-  }
   const equal = [
     'userId',
     'recipient',

@@ -1,5 +1,4 @@
 import { type Account, accountsOf, catalogOf, type ProviderKind as Kind } from '../domain/account.ts'
-import { cleanJson } from '../domain/json.ts'
 import { deleteProvider, putProvider } from '../domain/provider.ts'
 import { may, OF_ITS_FIELD } from './access.ts'
 import { builder } from './builder.ts'
@@ -102,7 +101,7 @@ builder.mutationFields((t) => ({
     authScopes: may({ key: ['CONFIG_WRITE'] }),
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: ProviderInput, required: true }) },
     resolve: async (_root, { id, input }, context) => {
-      await run(context, 'putProvider', putProvider, { id, ...cleanJson(input, ['input']) })
+      await run(context, 'putProvider', putProvider, { id, ...input })
       return (await accounts(context)).find((account) => account.id === id)!
     },
   }),
@@ -110,6 +109,6 @@ builder.mutationFields((t) => ({
     description: 'False where there was none. An account that exists at start comes back with its first settings.',
     authScopes: may({ key: ['CONFIG_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
-    resolve: async (_root, { id }, context) => (await run(context, 'deleteProvider', deleteProvider, cleanJson({ id }))).value,
+    resolve: async (_root, { id }, context) => (await run(context, 'deleteProvider', deleteProvider, { id })).value,
   }),
 }))

@@ -3,21 +3,25 @@ import { cleanJson } from '../domain/json.ts'
 import type { Context } from './context.ts'
 
 /**
- * What holds for whatever is read: an argument that PostgreSQL could not compare with (a NUL character) is refused, and where
- * an answer holds logCursor, nothing of it is read before the cursor was.
+ * What holds for every argument of every root field: what could not be stored or compared with is refused, and so are lists
+ * over the limit. Where an answer holds logCursor, nothing of it is read before the cursor was.
  */
 export function guardRoots(schema: GraphQLSchema): GraphQLSchema {
+  const clean = (args: Record<string, unknown>, { graph }: Context) => cleanJson(args, graph.maxListEntries)
   for (const field of fieldsOf(schema.getQueryType())) {
     const resolve = field.resolve!
     field.resolve = async (root, args, context: Context, info) => {
-      const clean = cleanJson(args)
       if (asksForCursor(info.operation.selectionSet, info)) await context.logHead()
-      return resolve(root, clean, context, info)
+      return resolve(root, clean(args, context), context, info)
     }
+  }
+  for (const field of fieldsOf(schema.getMutationType())) {
+    const resolve = field.resolve!
+    field.resolve = async (root, args, context: Context, info) => resolve(root, clean(args, context), context, info)
   }
   for (const field of fieldsOf(schema.getSubscriptionType())) {
     const subscribe = field.subscribe!
-    field.subscribe = async (root, args, context, info) => subscribe(root, cleanJson(args), context, info)
+    field.subscribe = async (root, args, context: Context, info) => subscribe(root, clean(args, context), context, info)
   }
   return schema
 }

@@ -1,5 +1,4 @@
 import { chooseKey, fingerprint } from '../domain/idempotency.ts'
-import { cleanJson } from '../domain/json.ts'
 import { type Accepted, checkSend } from '../domain/send.ts'
 import { Refusal } from '../errors.ts'
 import { may, OF_A_MESSAGE } from './access.ts'
@@ -87,7 +86,7 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: SendInput, required: true }) },
     resolve: async (_root, args, context) => {
       const actor = actorOf(context)
-      const { idempotencyKey, ...input } = cleanJson(args.input, ['input'])
+      const { idempotencyKey, ...input } = args.input
       const key = chooseKey(context.idempotencyKey, idempotencyKey)
       const accepted = await context.graph.accept({
         actor,

@@ -1,4 +1,3 @@
-import { cleanJson } from '../domain/json.ts'
 import { issueUserToken } from '../domain/user-token.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
@@ -30,7 +29,7 @@ builder.mutationFields((t) => ({
     authScopes: may({ key: ['TOKENS_ISSUE'] }),
     args: { input: t.arg({ type: IssueTokenInput, required: true }) },
     resolve: (_root, args, context) => {
-      const { expiresIn, ...input } = cleanJson(args.input, ['input'])
+      const { expiresIn, ...input } = args.input
       const { tokenKeys, now } = context.graph
       return issueUserToken(tokenKeys, actorOf(context), { ...input, expiresInMs: durationMs(expiresIn) }, now())
     },

@@ -1,5 +1,4 @@
 import { putDeviceToken } from '../domain/device-token.ts'
-import { cleanJson } from '../domain/json.ts'
 import { mergeProfile } from '../domain/user.ts'
 import { userOf } from '../domain/visibility.ts'
 import { may } from './access.ts'
@@ -92,7 +91,7 @@ builder.mutationFields((t) => ({
     authScopes: may({ key: ['USERS_WRITE'] }),
     args: { userId: t.arg.id({ required: true }), profile: t.arg({ type: 'JSONObject', required: true }) },
     resolve: async (query, _root, args, context) => {
-      const { value } = await run(context, 'mergeProfile', mergeProfile, cleanJson(args))
+      const { value } = await run(context, 'mergeProfile', mergeProfile, args)
       return context.graph.prisma.user.findFirstOrThrow({
         ...query,
         where: { environmentId: actorOf(context).environmentId, id: value.id },
@@ -105,7 +104,7 @@ builder.mutationFields((t) => ({
     args: { userId: t.arg.id(), input: t.arg({ type: DeviceTokenInput, required: true }) },
     resolve: async (query, _root, args, context) => {
       const userId = userOf(actorOf(context), args.userId)
-      const { value } = await run(context, 'putDeviceToken', putDeviceToken, { userId, input: cleanJson(args.input, ['input']) })
+      const { value } = await run(context, 'putDeviceToken', putDeviceToken, { userId, input: args.input })
       return context.graph.prisma.deviceToken.findFirstOrThrow({
         ...query,
         where: { environmentId: actorOf(context).environmentId, id: value.id },

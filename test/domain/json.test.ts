@@ -8,7 +8,7 @@ const object = fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: tru
 
 function refusedAt(value: unknown): string | undefined {
   try {
-    cleanJson(value, ['input'])
+    cleanJson({ input: value })
   } catch (error) {
     return (error as Refusal).issues[0]?.path.join('.')
   }
