@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises'
+import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type FakeProvider, startFakeProvider } from '../support/fake-provider.ts'
@@ -31,9 +31,9 @@ beforeAll(async () => {
   ;[far, worker] = await Promise.all([stage.start('api'), stage.start('worker')])
 })
 afterAll(async () => {
-  await stage.clear()
-  await postgres.stop()
   await redis?.stop()
+  await stage?.clear()
+  await postgres?.stop()
 })
 
 /** The same process again, where callers know it. */
@@ -70,7 +70,9 @@ async function keepSending(file: string): Promise<{ accepted(): number; stop(): 
 }
 
 test('what was accepted is there and delivered, whichever process is killed', async ({ annotate }) => {
-  const file = join(await temporaryFolder(), 'accepted')
+  const folder = await temporaryFolder()
+  stage.defer(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'accepted')
   const sending = await keepSending(file)
   const blows: Record<string, () => Promise<void>> = {
     API: async () => {

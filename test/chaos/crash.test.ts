@@ -23,7 +23,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   isOver = true
-  await stage.clear()
+  await stage?.clear()
 })
 
 /** Killed by the provider, as an operating system's init would see it die and start it again. */

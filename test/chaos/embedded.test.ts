@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   // Gently, so that its PostgreSQL has ended with it.
-  await app.end('SIGTERM')
+  await app?.end('SIGTERM')
   await rm(folder, { recursive: true, force: true })
 })
 

@@ -21,20 +21,22 @@ let worker: Carillon
 let wire: Wire
 beforeAll(async () => {
   stage = await setStage(redis ? { redisUrl: redis.url } : {})
-  if (redis) stage.defer(() => redis.stop())
   far = await stage.start('api')
   ;[near, worker] = await Promise.all([stage.start('api'), stage.start('worker')])
   wire = await startWire(() => near.port)
   stage.defer(() => wire.close())
 })
-afterAll(() => stage.clear())
+afterAll(async () => {
+  await stage?.clear()
+  await redis?.stop()
+})
 
 async function logCursor(): Promise<string> {
   return (await ask<{ logCursor: string }>(far.url, stage.key, '{ logCursor }')).logCursor
 }
 
 async function follow(on?: (event: SeenEvent) => void): Promise<Subscriber> {
-  const subscriber = await subscribe({ port: wire.port, key: stage.key, after: await logCursor(), ...(on && { on }) })
+  const subscriber = subscribe({ port: wire.port, key: stage.key, after: await logCursor(), ...(on && { on }) })
   stage.defer(() => subscriber.close())
   return subscriber
 }

@@ -30,7 +30,7 @@ beforeAll(async () => {
   other = await stage.start('api')
   api = await stage.start('api', { DATABASE_URL: through(database.url) })
 })
-afterAll(() => stage.clear())
+afterAll(() => stage?.clear())
 
 function socketOf(databaseUrl: string): string {
   const { port, searchParams } = new URL(databaseUrl)

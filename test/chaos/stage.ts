@@ -34,6 +34,7 @@ const NOWHERE = 'smtp://127.0.0.1:1'
 
 export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE }: StageOptions = {}): Promise<Stage> {
   const ends: (() => Promise<unknown>)[] = []
+  const starting = new Set<Promise<Carillon>>()
   const key = `ck_live_${randomBytes(24).toString('base64url')}`
   const database = databaseUrl === undefined ? await testDatabase() : null
   if (database) ends.push(() => database.drop())
@@ -59,13 +60,18 @@ export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE }: Sta
       return (await pool.query(sql, [...values])).rows as Row[]
     },
     async start(role, env = {}) {
-      const child = await startCarillon({ ...settings, CARILLON_ROLES: role, ...env })
+      const start = startCarillon({ ...settings, CARILLON_ROLES: role, ...env })
+      starting.add(start)
+      const child = await start.finally(() => starting.delete(start))
       ends.push(() => child.end())
       return child
     },
     defer: (end) => void ends.push(end),
     async clear() {
-      for (const end of ends.splice(0).reverse()) await end()
+      while (starting.size > 0) await Promise.allSettled(starting)
+      const failures: unknown[] = []
+      for (const end of ends.splice(0).reverse()) await end().catch((error: unknown) => failures.push(error))
+      if (failures.length > 0) throw new AggregateError(failures, 'Not all that was started could be ended.')
     },
   }
 }

@@ -28,16 +28,16 @@ const AGAIN_MS = 50
 
 /**
  * Follows the whole log as a client would that must miss nothing: whatever happens to its socket, it connects again and
- * goes on after the last cursor it has. Resolves once it is subscribed.
+ * goes on after the last cursor it has.
  *
  * @param after where to begin; a logCursor
  */
-export async function subscribe(options: {
+export function subscribe(options: {
   readonly port: number
   readonly key: string
   readonly after: string
   readonly on?: (event: SeenEvent) => void
-}): Promise<Subscriber> {
+}): Subscriber {
   const seen: SeenEvent[] = []
   const stop = new AbortController()
   let reconnects = 0

@@ -19,7 +19,7 @@ beforeAll(async () => {
   stage.defer(() => provider.close())
   api = await stage.start('api')
 })
-afterAll(() => stage.clear())
+afterAll(() => stage?.clear())
 
 /** Twenty messages that the only worker has begun, while their provider answers none. */
 async function holdTwenty(prefix: string): Promise<{ readonly titles: readonly string[]; answerHeld(): void }> {
