@@ -131,9 +131,10 @@ function consequences(letter: Letter, step: Step, outcome: Outcome): Partial<Ent
   if (outcome.kind === 'rejected' && outcome.what === 'address' && step.address.deviceTokenId) {
     return { retire: { environmentId, id: step.address.deviceTokenId, reason: outcome.error } }
   }
+  const putAt = letter.accounts.find(({ id }) => id === step.providerId)?.row?.updated_at
   // A web push service is the user's to name: what one of them says of our keys is not said of the account.
-  if (outcome.kind === 'misconfigured' && step.address.keys === undefined) {
-    return { mark: { environmentId, id: step.providerId, health: 'MISCONFIGURED', error: outcome.error } }
+  if (outcome.kind === 'misconfigured' && step.address.keys === undefined && putAt) {
+    return { mark: { environmentId, id: step.providerId, putAt, health: 'MISCONFIGURED', error: outcome.error } }
   }
   return {}
 }

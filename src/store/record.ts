@@ -147,14 +147,15 @@ export async function retireDeviceTokens(
     where d.environment_id = t."environmentId" and d.id = t.id`.execute(tx)
 }
 
+/** Marks the accounts as they were put at `putAt`; one that was put again since keeps the health it got with that. */
 export async function markProviders(
   tx: Tx,
-  marks: readonly { environmentId: string; id: string; health: ProviderHealth; error: string }[],
+  marks: readonly { environmentId: string; id: string; putAt: Date; health: ProviderHealth; error: string }[],
 ): Promise<void> {
   if (marks.length === 0) return
-  const once = [...new Map(marks.map((mark) => [`${mark.environmentId}\n${mark.id}`, mark])).values()]
+  const once = [...new Map(marks.map((mark) => [`${mark.environmentId}\n${mark.id}\n${mark.putAt.getTime()}`, mark])).values()]
   await sql`
     update provider p set health = m.health, last_error = m.error
-    from jsonb_to_recordset(${JSON.stringify(once)}::jsonb) as m("environmentId" text, id text, health provider_health, error text)
-    where p.environment_id = m."environmentId" and p.id = m.id`.execute(tx)
+    from jsonb_to_recordset(${JSON.stringify(once)}::jsonb) as m("environmentId" text, id text, "putAt" timestamptz, health provider_health, error text)
+    where p.environment_id = m."environmentId" and p.id = m.id and p.updated_at = m."putAt"`.execute(tx)
 }

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Outcome, Provider } from '../../src/channels/provider.ts'
 import {
   CreateApiKeyDocument,
   DeleteProviderDocument,
@@ -11,12 +13,16 @@ import {
 import { dataOf, type House, house, MODES } from '../support/house.ts'
 import { startSmtp } from '../support/smtp.ts'
 
+/** A provider of somebody else’s whose answers wait for the test. */
+const POST = { kind: 'post', channel: 'EMAIL', name: 'Post', settings: z.object({}) } as const
+
 for (const mode of MODES) {
   describe(mode, () => {
     let home: House
+    const post: Pick<Provider, 'deliver'> = { deliver: () => Promise.resolve({ kind: 'accepted' }) }
 
     beforeAll(async () => {
-      home = await house({ mode })
+      home = await house({ mode, world: { providers: [{ ...POST, deliver: (...call) => post.deliver(...call) }] } })
     })
     afterAll(() => home.stop())
     afterEach(async () => {
@@ -102,6 +108,20 @@ for (const mode of MODES) {
       } finally {
         await locked.close()
       }
+    })
+
+    test('An account that was put again stays whole, although a call with its old settings is refused afterwards', async () => {
+      dataOf(await home.client.send(PutProviderDocument, { id: 'first', input: { kind: 'post', settings: {}, priority: -9 } }))
+      const called = new Promise<(outcome: Outcome) => void>((resolve) => {
+        post.deliver = () => new Promise(resolve)
+      })
+      const id = await home.send({ to: [{ email: 'meanwhile@example.com' }], content })
+      const answer = await called
+      dataOf(await home.client.send(PutProviderDocument, { id: 'first', input: { kind: 'post', settings: {}, priority: -9 } }))
+      answer({ kind: 'misconfigured', error: 'The old password is wrong.' })
+      await home.journey(id)
+      const { provider } = dataOf(await home.client.send(ProviderDocument, { id: 'first' }))
+      expect(provider).toMatchObject({ health: 'OK', lastError: null })
     })
 
     test('A recipient whose only channel has no provider enabled ends the message UNROUTABLE, and the decisions say why', async () => {
