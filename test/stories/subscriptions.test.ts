@@ -121,6 +121,24 @@ for (const mode of MODES) {
       await Promise.all([sending, ...checks])
     })
 
+    test('Whoever sees an event can read the status it speaks of, through any process', async () => {
+      const order = ['ENQUEUED', 'ROUTED', 'SENT']
+      const status = document<{ message: { status: string } }>('query ($id: ID!) { message(id: $id) { status } }')
+      const start = await here()
+      const ids = await Promise.all(Array.from({ length: 10 }, () => sendTo('own-writes')))
+      let still = 0
+      for await (const result of home.client.subscribe(MessageEventsDocument, {
+        filter: { userId: 'own-writes' },
+        after: start,
+      })) {
+        const event = dataOf(result).messageEvents
+        const { message } = dataOf(await other().send(status, { id: event.messageId }))
+        expect(order.indexOf(message.status)).toBeGreaterThanOrEqual(order.indexOf(event.status))
+        still += standsStill(event) ? 1 : 0
+        if (still === ids.length) break
+      }
+    })
+
     test('Server-sent events carry the same', async () => {
       const id = await sendTo('sse')
       const seen = await collect(
