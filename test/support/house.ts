@@ -81,8 +81,13 @@ export async function processes(): Promise<House & { readonly workers: readonly 
   const started: ChildProcess[] = []
   const urls: string[] = []
   for (const role of ['api', 'api', 'worker', 'worker']) {
-    const { child, url } = await startProcess(role, { ...commonEnv(smtp), ...ground.env })
+    const child = spawnProcess(role, { ...commonEnv(smtp), ...ground.env })
     started.push(child)
+    const url = await ready(child).catch(async (error: unknown) => {
+      await Promise.all(started.map(endProcess))
+      await Promise.all([smtp.close(), ground.clear()])
+      throw error
+    })
     if (role === 'api') urls.push(url)
   }
   const own = furnish({ urls, adminKey: ground.env.CARILLON_ADMIN_KEY, smtp, ground }, async () => {
@@ -239,20 +244,24 @@ async function follow(client: Client, messageIds: readonly string[]): Promise<Re
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname
 
-async function startProcess(role: string, env: Readonly<Record<string, string>>): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(NODE, ['--no-warnings', MAIN, '--role', role], {
+function spawnProcess(role: string, env: Readonly<Record<string, string>>): ChildProcess {
+  return spawn(NODE, ['--no-warnings', MAIN, '--role', role], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+}
+
+/** Where a process listens, once it says so. */
+async function ready(child: ChildProcess): Promise<string> {
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout! })) {
     lines.push(line)
     const { msg, url } = JSON.parse(line) as { msg?: string; url?: string }
     if (msg !== 'ready' || url === undefined) continue
     child.stdout!.resume()
-    return { child, url }
+    return url
   }
-  throw new Error(`A process of the role ${role} ended before it was ready:\n${lines.join('\n')}`)
+  throw new Error(`A process ended before it was ready:\n${lines.join('\n')}`)
 }
 
 async function endProcess(child: ChildProcess): Promise<number | null> {
