@@ -9,7 +9,7 @@ import { scaled } from '../support/scale.ts'
 import { startWire } from '../support/wire.ts'
 import { mail, send, until } from './caller.ts'
 import { countOf, histories } from './history.ts'
-import { type Stage, setStage, temporaryFolder } from './stage.ts'
+import { START_MS, type Stage, setStage, temporaryFolder } from './stage.ts'
 
 const RECOVERED_MS = 40_000
 const CLIENTS = 4
@@ -29,7 +29,7 @@ beforeAll(async () => {
   stage.defer(() => provider.close())
   near = await stage.start('api')
   ;[far, worker] = await Promise.all([stage.start('api'), stage.start('worker')])
-})
+}, START_MS)
 afterAll(async () => {
   await redis?.stop()
   await stage?.clear()

@@ -4,7 +4,7 @@ import type { Carillon } from '../support/process.ts'
 import { scaled } from '../support/scale.ts'
 import { mail, send, until } from './caller.ts'
 import { countOf, histories, outcomesOf } from './history.ts'
-import { type Stage, setStage } from './stage.ts'
+import { START_MS, type Stage, setStage } from './stage.ts'
 
 /** A new process, the lease of the killed one, a sweep; and a machine that does something else as well. */
 const RECOVERED_MS = 30_000
@@ -20,7 +20,8 @@ beforeAll(async () => {
   stage = await setStage({ smtpUrl: provider.url })
   stage.defer(() => provider.close())
   api = await stage.start('api')
-})
+  await keepWorker()
+}, START_MS)
 afterAll(async () => {
   isOver = true
   await stage?.clear()
@@ -64,7 +65,6 @@ for (const when of ['before', 'after'] as const) {
   test(
     `a worker killed by the mail server right ${when} its 250 costs at most one duplicate, which is visible`,
     async ({ annotate }) => {
-      if (worker === undefined) await keepWorker()
       const rounds = scaled(1, 100)
       const killsBefore = kills
       const receiptsBefore = provider.receipts.length

@@ -5,7 +5,7 @@ import { scaled } from '../support/scale.ts'
 import { startWire, type Wire } from '../support/wire.ts'
 import { ask, send, until } from './caller.ts'
 import { countOf } from './history.ts'
-import { type Stage, setStage } from './stage.ts'
+import { START_MS, type Stage, setStage } from './stage.ts'
 import { type SeenEvent, type Subscriber, subscribe } from './subscriber.ts'
 
 const redis = await startRedis()
@@ -25,7 +25,7 @@ beforeAll(async () => {
   ;[near, worker] = await Promise.all([stage.start('api'), stage.start('worker')])
   wire = await startWire(() => near.port)
   stage.defer(() => wire.close())
-})
+}, START_MS)
 afterAll(async () => {
   await stage?.clear()
   await redis?.stop()

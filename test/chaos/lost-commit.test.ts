@@ -6,7 +6,7 @@ import type { Carillon } from '../support/process.ts'
 import { startWire, type Wire } from '../support/wire.ts'
 import { mail, send, until } from './caller.ts'
 import { countOf, histories, outcomesOf } from './history.ts'
-import { type Stage, setStage } from './stage.ts'
+import { START_MS, type Stage, setStage } from './stage.ts'
 
 /** Enough that several share a transaction. */
 const AT_ONCE = 40
@@ -29,7 +29,7 @@ beforeAll(async () => {
   stage.defer(() => provider.close())
   other = await stage.start('api')
   api = await stage.start('api', { DATABASE_URL: through(database.url) })
-})
+}, START_MS)
 afterAll(() => stage?.clear())
 
 function socketOf(databaseUrl: string): string {

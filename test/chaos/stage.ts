@@ -30,6 +30,8 @@ export interface StageOptions {
 
 /** The shortest that can be set, so that a test sees it end. */
 export const LEASE_SECONDS = 3
+/** What several processes may take to start on a machine that does something else as well. */
+export const START_MS = 180_000
 const NOWHERE = 'smtp://127.0.0.1:1'
 
 export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE }: StageOptions = {}): Promise<Stage> {
@@ -61,10 +63,12 @@ export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE }: Sta
     },
     async start(role, env = {}) {
       const start = startCarillon({ ...settings, CARILLON_ROLES: role, ...env })
-      starting.add(start)
-      const child = await start.finally(() => starting.delete(start))
-      ends.push(() => child.end())
-      return child
+      const child = start.then((started) => {
+        ends.push(() => started.end())
+        return started
+      })
+      starting.add(child)
+      return await child.finally(() => starting.delete(child))
     },
     defer: (end) => void ends.push(end),
     async clear() {

@@ -3,10 +3,10 @@ import { type FakeProvider, startFakeProvider } from '../support/fake-provider.t
 import type { Carillon } from '../support/process.ts'
 import { mail, send, until } from './caller.ts'
 import { countOf, everything, histories, outcomesOf } from './history.ts'
-import { LEASE_SECONDS, type Stage, setStage } from './stage.ts'
+import { LEASE_SECONDS, START_MS, type Stage, setStage } from './stage.ts'
 
 /** The lease, a sweep each third of it, a look each second; the rest is for a busy machine. */
-const MOVED_ON_MS = LEASE_SECONDS * 1000 + 1000 + 1000 + 5000
+const MOVED_ON_MS = LEASE_SECONDS * 1000 + 1000 + 1000 + 10_000
 const HELD = 20
 
 let provider: FakeProvider
@@ -18,7 +18,7 @@ beforeAll(async () => {
   stage = await setStage({ smtpUrl: provider.url })
   stage.defer(() => provider.close())
   api = await stage.start('api')
-})
+}, START_MS)
 afterAll(() => stage?.clear())
 
 /** Twenty messages that the only worker has begun, while their provider answers none. */
