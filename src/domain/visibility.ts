@@ -55,3 +55,8 @@ export function eventFilterOf(actor: Actor, filter: MessageEventFilter): EventFi
 export function startsAtFirst(filter: MessageEventFilter): boolean {
   return filter.messageIds != null || filter.requestId != null || filter.jobId != null
 }
+
+/** Whose messages of a request an actor sees: null is everybody's, for keys and for tokens that name the request. */
+export function onlyUser(actor: Actor, requestId: string): string | null {
+  return actor.kind === 'key' || actor.requestIds.includes(requestId) ? null : (actor.userId ?? '')
+}

@@ -1,3 +1,4 @@
+import { onlyUser } from '../domain/visibility.ts'
 import type { MessageCounts as Counts } from '../store/message.read.ts'
 import { may, OF_A_MESSAGE, OF_ITS_FIELD } from './access.ts'
 import { builder } from './builder.ts'
@@ -28,7 +29,9 @@ export const Request = builder.prismaObject('Request', {
     expanded: t.exposeBoolean('expanded', { description: 'True once every message exists.' }),
     counts: t.field({
       type: MessageCounts,
-      resolve: (request, _args, { graph }) => graph.reads.countMessages(request.environmentId, request.id),
+      description: 'Of the messages that whoever asks may see.',
+      resolve: (request, _args, context) =>
+        context.graph.reads.countMessages(request.environmentId, request.id, onlyUser(actorOf(context), request.id)),
     }),
     messages: t.field({
       type: MessageConnection,
@@ -46,8 +49,7 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true }) },
     resolve: (query, _root, { id }, context) => {
       const actor = actorOf(context)
-      const named = actor.kind === 'key' || actor.requestIds.includes(id)
-      return named
+      return onlyUser(actor, id) === null
         ? context.graph.prisma.request.findFirst({ ...query, where: { environmentId: actor.environmentId, id } })
         : null
     },

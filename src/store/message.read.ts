@@ -12,8 +12,8 @@ export interface MessageCounts {
 }
 
 export interface MessageReads {
-  /** How the messages of a request stand now: total is the sum of the rest. */
-  countMessages(environmentId: string, requestId: string): Promise<MessageCounts>
+  /** How the messages of a request stand now: total is the sum of the rest. userId: only those of this user. */
+  countMessages(environmentId: string, requestId: string, userId: string | null): Promise<MessageCounts>
   /** A message's events after a position, oldest first. */
   readHistory(environmentId: string, messageId: string, page: HistoryPage): Promise<readonly LogEvent[]>
 }
@@ -26,7 +26,7 @@ export interface HistoryPage {
 
 export function createMessageReads(db: Db): MessageReads {
   return {
-    async countMessages(environmentId, requestId) {
+    async countMessages(environmentId, requestId, userId) {
       const { rows } = await sql<MessageCounts>`
         select count(*)::int as total,
                count(*) filter (where status in ('ENQUEUED', 'DELAYED', 'ROUTED'))::int as pending,
@@ -34,7 +34,9 @@ export function createMessageReads(db: Db): MessageReads {
                count(*) filter (where status in ('UNMAPPED', 'UNROUTABLE', 'UNDELIVERABLE'))::int as failed,
                count(*) filter (where status in ('FILTERED', 'THROTTLED', 'DIGESTED'))::int as skipped,
                count(*) filter (where status = 'CANCELED')::int as canceled
-        from message where environment_id = ${environmentId} and request_id = ${requestId}`.execute(db)
+        from message
+        where environment_id = ${environmentId} and request_id = ${requestId}
+          and (${userId}::text is null or user_id = ${userId}::text)`.execute(db)
       return rows[0]!
     },
     async readHistory(environmentId, messageId, { after, types, take }) {
