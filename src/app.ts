@@ -247,6 +247,7 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null)
   }
   return createServer({
     schema,
+    api: config.roles.api,
     host: config.http.host,
     port: config.http.port,
     ...(config.http.publicUrl !== null && { publicUrl: config.http.publicUrl }),

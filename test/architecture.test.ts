@@ -13,7 +13,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   channels: [],
   render: ['channels/provider.ts'],
   store: ['generated/'],
-  'store/message.read.ts': ['generated/', 'types:log/event.ts'],
   log: ['store/', 'types:generated/tables.ts'],
   queue: ['store/'],
   domain: [

@@ -55,14 +55,13 @@ builder.prismaObjectFields(Message, (t) => ({
     select: { environmentId: true, id: true },
     resolve: (message, { types, ...args }, context) => {
       const { environmentId, id } = message
-      const { cursors, reads } = context.graph
+      const { cursors, log } = context.graph
+      const filter = { stream: 'MESSAGE', messageIds: [id], ...(types && { types }) } as const
       const places = {
         encode: (event: LogEvent) => cursorOf(context, event),
         decode: (cursor: string) => cursors.decode(environmentId, cursor).position,
       }
-      return page(places, args, (after, take) =>
-        reads.readHistory(environmentId, id, { after: after ?? 0, types: types ?? null, take }),
-      )
+      return page(places, args, (after, limit) => log.read({ environmentId, after: after ?? 0, filter, limit }))
     },
   }),
 }))

@@ -5,7 +5,7 @@ import type { Carrier } from './carrier.ts'
 import type { EventFilter, LogEvent } from './event.ts'
 import { Follower } from './follower.ts'
 import { createPace } from './pace.ts'
-import { type Head, type LogPosition, readFirst, readHead } from './read.ts'
+import { type Head, type LogPosition, readEvents, readFirst, readHead } from './read.ts'
 import { createReplay, cursorExpired } from './replay.ts'
 
 const DELIVERIES_A_TURN = 2_000
@@ -47,6 +47,8 @@ export interface Log {
   follow(options: FollowOptions): Promise<AsyncIterable<LogEvent>>
   /** The place just before the first event of what the filter names; the head where nothing of it has happened yet. */
   firstPositionOf(environmentId: string, filter: EventFilter): Promise<LogPosition>
+  /** A page of what happened, oldest first: at most `limit` events of the filter after a position. */
+  read(page: { environmentId: string; after: number; filter: EventFilter; limit: number }): Promise<readonly LogEvent[]>
   /** Ends all that follow, as if there were no more events. */
   close(): Promise<void>
 }
@@ -105,6 +107,7 @@ export function createLog({ db, carrier, log, lookEveryMs = 1_000, ringSize = 10
       const first = await readFirst(db, environmentId, filter)
       return { epoch, position: first === null ? position : first - 1 }
     },
+    read: (page) => readEvents(db, { ...page, upTo: Number.MAX_SAFE_INTEGER }),
     async close() {
       closed = true
       for (const follower of [...followers.values()]) follower.stop(stopping(), (subscription) => subscription.end())

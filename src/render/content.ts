@@ -22,7 +22,7 @@ export function render(channel: Channel, { content, data, messageId }: RenderInp
     case 'SMS':
       return { text: plainText(title, body) }
     case 'PUSH':
-      return { title: title || firstLine(body), text: body, payload: { title: title || firstLine(body), body, messageId, data } }
+      return { title: title || firstLine(body), text: body, payload: data }
     case 'INBOX':
       return { title, text: body, payload: data }
     case 'DIRECT_MESSAGE':

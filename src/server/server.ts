@@ -16,6 +16,8 @@ import { createSockets, refuseUpgrade } from './sockets.ts'
 
 export interface ServerOptions {
   readonly schema: GraphQLSchema
+  /** False: only the pages are served, as by a process that is a worker alone. */
+  readonly api: boolean
   readonly host: string
   /** 0: any free one. */
   readonly port: number
@@ -67,6 +69,7 @@ export function createServer(options: ServerOptions): Server {
   let isAllowed: OriginCheck = () => false
   let review: NodeJS.Timeout | undefined
 
+  const isGraphQL = ({ url }: IncomingMessage) => options.api && namesGraphQL(url)
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     if (draining.signal.aborted) response.setHeader('connection', 'close')
     const handled = isGraphQL(request) ? graphql(request, response, isAllowed) : pages(request, response)
@@ -121,6 +124,6 @@ export function createServer(options: ServerOptions): Server {
   return { listen, stop, sockets: sockets.count }
 }
 
-function isGraphQL({ url }: IncomingMessage): boolean {
+function namesGraphQL(url: string | undefined): boolean {
   return url === GRAPHQL_PATH || (url?.startsWith(`${GRAPHQL_PATH}?`) ?? false)
 }

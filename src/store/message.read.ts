@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import type { LogEvent } from '../log/event.ts'
 import type { Db } from './database.ts'
 
 export interface MessageCounts {
@@ -14,14 +13,6 @@ export interface MessageCounts {
 export interface MessageReads {
   /** How the messages of a request stand now: total is the sum of the rest. userId: only those of this user. */
   countMessages(environmentId: string, requestId: string, userId: string | null): Promise<MessageCounts>
-  /** A message's events after a position, oldest first. */
-  readHistory(environmentId: string, messageId: string, page: HistoryPage): Promise<readonly LogEvent[]>
-}
-
-export interface HistoryPage {
-  readonly after: number
-  readonly types: readonly string[] | null
-  readonly take: number
 }
 
 export function createMessageReads(db: Db): MessageReads {
@@ -38,17 +29,6 @@ export function createMessageReads(db: Db): MessageReads {
         where environment_id = ${environmentId} and request_id = ${requestId}
           and (${userId}::text is null or user_id = ${userId}::text)`.execute(db)
       return rows[0]!
-    },
-    async readHistory(environmentId, messageId, { after, types, take }) {
-      const { rows } = await sql<LogEvent>`
-        select environment_id as "environmentId", position, stream, type, at, message_id as "messageId", request_id as "requestId",
-               job_id as "jobId", user_id as "userId", tenant_id as "tenantId", status, reason, channel, provider_id as "providerId",
-               error, detail
-        from event
-        where environment_id = ${environmentId} and message_id = ${messageId} and stream = 'MESSAGE' and position > ${after}
-          and (${types}::text[] is null or type = any(${types}::text[]))
-        order by position limit ${take}`.execute(db)
-      return rows
     },
   }
 }

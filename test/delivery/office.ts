@@ -14,12 +14,12 @@ import { createCommands } from '../../src/domain/command.ts'
 import { putDeviceToken } from '../../src/domain/device-token.ts'
 import { layFoundation } from '../../src/domain/foundation.ts'
 import { acceptSends, checkSend, type SendInput } from '../../src/domain/send.ts'
+import { readEvents } from '../../src/log/read.ts'
 import { claim } from '../../src/queue/claim.ts'
 import type { Claimed, Work } from '../../src/queue/kinds.ts'
 import { giveBack } from '../../src/queue/settle.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
-import { createMessageReads } from '../../src/store/message.read.ts'
 import { testDatabase } from '../support/database.ts'
 
 /** A provider of the outside world: it writes down each call and answers as it is told. */
@@ -99,7 +99,8 @@ export async function openOffice(options: { channel?: Channel; onUnknown?: 'RESE
     /** The message as it stands. */
     async read(messageId: string) {
       const letter = (await letters.read({ environmentId: ENVIRONMENT, messageId }))!
-      const events = await createMessageReads(store.db).readHistory(ENVIRONMENT, messageId, { after: 0, types: null, take: 100 })
+      const filter = { stream: 'MESSAGE', messageIds: [messageId] } as const
+      const events = await readEvents(store.db, { environmentId: ENVIRONMENT, after: 0, upTo: 1_000, limit: 100, filter })
       return {
         status: letter.row.status,
         outcomes: [...letter.deliveries.values()].map(({ attempts }) => attempts.map(({ outcome }) => outcome)),

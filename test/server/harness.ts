@@ -143,6 +143,7 @@ export async function start(options: Partial<ServerOptions> = {}): Promise<Runni
   const revoked = new Set<string>()
   const log = pino({ level: 'info' }, { write: (line: string) => void world.logged.push(line) })
   const server = createServer({
+    api: true,
     schema: world.schema,
     host: '127.0.0.1',
     port: 0,
