@@ -1,5 +1,4 @@
 import type { Outcome, Rendered } from '../channels/provider.ts'
-import { deliveryId } from '../domain/id.ts'
 import type { Step } from '../domain/plan.ts'
 import type { JourneyParts } from './journey.ts'
 import type { Letter } from './letter.ts'
@@ -7,14 +6,20 @@ import type { Letter } from './letter.ts'
 /** One call to a provider ends after this long. */
 export const CALL_TIMEOUT_MS = 30_000
 
+/** What is handed to a provider. The delivery's id is part of what the provider may tell a repetition by. */
+export interface Call {
+  readonly letter: Letter
+  readonly step: Step
+  readonly content: Rendered
+  readonly deliveryId: string
+}
+
 /**
  * Calls the step's provider once. What it throws is a fault of ours, after which nobody knows what it had done: unknown.
  */
 export async function callProvider(
   parts: JourneyParts,
-  letter: Letter,
-  step: Step,
-  content: Rendered,
+  { letter, step, content, deliveryId }: Call,
   stop: AbortSignal,
 ): Promise<Outcome> {
   const provider = parts.providers.find((candidate) => candidate.kind === step.kind)!
@@ -24,7 +29,7 @@ export async function callProvider(
     messageId: letter.row.id,
     address: step.address,
     content,
-    idempotencyKey: `${letter.row.id}_${deliveryId(letter.row.id, step.providerId, step.address.id).slice(4, 20)}`,
+    idempotencyKey: `${letter.row.id}_${deliveryId.slice(4, 20)}`,
   }
   const ended = new AbortController()
   const timer = setTimeout(() => ended.abort(new Error('The call took longer than 30 seconds.')), CALL_TIMEOUT_MS)

@@ -1,5 +1,5 @@
 import type { Outcome, Rendered } from '../channels/provider.ts'
-import { deliveryId, newId } from '../domain/id.ts'
+import { newId } from '../domain/id.ts'
 import type { Decision, Plan, Step } from '../domain/plan.ts'
 import type { Move } from '../domain/route.ts'
 import type { DeliveryStatus, MessageReason, MessageStatus } from '../generated/tables.ts'
@@ -8,7 +8,7 @@ import type { Held } from '../queue/kinds.ts'
 import { cutText } from '../render/content.ts'
 import type { NewInboxMessage } from '../store/inbox.ts'
 import type { DeliveryChange, MessageChange, NewPlan } from '../store/record.ts'
-import type { KnownDelivery, Letter } from './letter.ts'
+import { type KnownDelivery, type Letter, newDelivery } from './letter.ts'
 import type { Entry } from './record.ts'
 
 /** What is written at each point of a journey. Pure: values in, an entry out. */
@@ -179,12 +179,7 @@ export function simulatedEntry(
 ): Entry {
   const { environmentId, id: messageId } = letter.row
   const about = { channel: step.channel, providerId: step.providerId }
-  const delivery = {
-    id: deliveryId(messageId, step.providerId, step.address.id),
-    startedAt: now,
-    nextAttemptAt: null,
-    attempts: [],
-  }
+  const delivery = newDelivery(letter, step, now)
   return {
     job,
     after: 'settle',

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { HttpDoor, Outcome, Provider } from '../channels/provider.ts'
 import type { Account } from '../domain/account.ts'
-import { deliveryId } from '../domain/id.ts'
 import { deepMerge, type JsonObject } from '../domain/json.ts'
 import { type Plan, plan, type Step } from '../domain/plan.ts'
 import { type Move, nextMove, type Route, restAfter } from '../domain/route.ts'
@@ -9,7 +8,7 @@ import type { Perform, Work } from '../queue/kinds.ts'
 import { render } from '../render/content.ts'
 import { callProvider } from './call.ts'
 import { attemptEntry, failedEntry, giveUpEntry, leftoversEntry, settledEntry, simulatedEntry, stoppedEntry } from './entries.ts'
-import type { KnownDelivery, Letter, Letters } from './letter.ts'
+import { type KnownDelivery, type Letter, type Letters, newDelivery, turnOf } from './letter.ts'
 import { createQuarantine } from './quarantine.ts'
 import type { Record } from './record.ts'
 
@@ -81,14 +80,14 @@ class Journey {
       const attempts = delivery.attempts.map((attempt) =>
         attempt.outcome === null ? { ...attempt, outcome: 'UNKNOWN' as const, error: ABANDONED } : attempt,
       )
-      this.deliveries.set(delivery.id, { ...delivery, attempts })
+      this.keep({ ...delivery, attempts })
     }
     const { crashes } = this
     if (open.length === 0 && crashes < MAX_CRASHES) return true
     const entry = leftoversEntry(
       this.letter,
       this.work.job,
-      open.map(({ id }) => this.deliveries.get(id)!),
+      open.map(({ turn }) => this.deliveries.get(turn)!),
       this.parts.now(),
     )
     if (crashes < MAX_CRASHES) return this.write({ ...entry, after: 'keep' })
@@ -160,7 +159,7 @@ class Journey {
     )
     if (!noted || !work.holdsLease()) return false
     const started = performance.now()
-    const outcome = await callProvider(parts, letter, step, content, work.signal)
+    const outcome = await callProvider(parts, { letter, step, content, deliveryId: begun.id }, work.signal)
     parts.observed(step, outcome, (performance.now() - started) / 1000)
     return this.settle(step, begun, outcome, content, planned)
   }
@@ -183,8 +182,8 @@ class Journey {
 
   private beginDelivery(step: Step): KnownDelivery {
     const now = this.parts.now()
-    const id = deliveryId(this.letter.row.id, step.providerId, step.address.id)
-    const known = this.deliveries.get(id) ?? { id, startedAt: now, nextAttemptAt: null, attempts: [] }
+    const turn = turnOf(step.providerId, step.address.id)
+    const known = this.deliveries.get(turn) ?? newDelivery(this.letter, step, now)
     const attempt = {
       number: known.attempts.length + 1,
       fence: this.work.job.fence,
@@ -217,7 +216,7 @@ class Journey {
   }
 
   private keep(delivery: KnownDelivery): KnownDelivery {
-    this.deliveries.set(delivery.id, delivery)
+    this.deliveries.set(delivery.turn, delivery)
     return delivery
   }
 
@@ -225,7 +224,7 @@ class Journey {
     const { letter, parts, deliveries } = this
     const route: Route = {
       steps: planned.steps,
-      turnOf: (step) => deliveries.get(deliveryId(letter.row.id, step.providerId, step.address.id)) ?? UNTRIED,
+      turnOf: (step) => deliveries.get(turnOf(step.providerId, step.address.id)) ?? UNTRIED,
       onUnknown: (step) => accountOf(letter, step).onUnknown,
       deadline: new Date(letter.row.enqueuedAt.getTime() + MESSAGE_TIMEOUT_MS),
       now: parts.now(),

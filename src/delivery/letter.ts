@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache'
 import { type Account, accountsOf, type BuiltInAccount, openSettings } from '../domain/account.ts'
 import type { Vault } from '../domain/command.ts'
 import { keysPlace } from '../domain/device-token.ts'
-import type { PlannedToken, Snapshot } from '../domain/plan.ts'
+import { deliveryId } from '../domain/id.ts'
+import type { PlannedToken, Snapshot, Step } from '../domain/plan.ts'
 import type { RecipientInput } from '../domain/recipient.ts'
 import type { Attempt } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
@@ -17,12 +18,14 @@ export interface Letter {
   readonly definition: Definition
   readonly accounts: readonly Account[]
   readonly snapshot: Snapshot
+  /** By turn. */
   readonly deliveries: ReadonlyMap<string, KnownDelivery>
 }
 
 /** A delivery so far; attempts oldest first. */
 export interface KnownDelivery {
   readonly id: string
+  readonly turn: string
   readonly startedAt: Date
   readonly nextAttemptAt: Date | null
   readonly attempts: readonly Attempt[]
@@ -81,7 +84,7 @@ function toLetter(row: LetterRow, accounts: readonly Account[], vault: Vault, no
     accounts,
     now,
   }
-  const deliveries = new Map((row.deliveries ?? []).map((delivery) => [delivery.id, toDelivery(delivery)]))
+  const deliveries = new Map((row.deliveries ?? []).map(toDelivery).map((delivery) => [delivery.turn, delivery]))
   return { row, definition: row.definition as unknown as Definition, accounts, snapshot, deliveries }
 }
 
@@ -97,9 +100,21 @@ function toToken(row: LetterRow, token: TokenRow, vault: Vault): PlannedToken {
   }
 }
 
+/** A step's delivery before its first attempt. Its id follows from what it is, so that every worker gives it the same. */
+export function newDelivery(letter: Letter, { providerId, address }: Step, startedAt: Date): KnownDelivery {
+  const id = deliveryId(letter.row.id, providerId, address.id)
+  return { id, turn: turnOf(providerId, address.id), startedAt, nextAttemptAt: null, attempts: [] }
+}
+
+/** Names a step's turn within a message: an account and an address. */
+export function turnOf(providerId: string, address: string): string {
+  return `${providerId}\n${address}`
+}
+
 function toDelivery(row: DeliveryRow): KnownDelivery {
   return {
     id: row.id,
+    turn: turnOf(row.providerId, row.address),
     startedAt: new Date(row.startedAt),
     nextAttemptAt: dateOf(row.nextAttemptAt),
     attempts: (row.attempts as Kept<Attempt>[]).map(toAttempt),

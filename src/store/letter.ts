@@ -36,6 +36,7 @@ export interface DeliveryRow {
   readonly id: string
   readonly channel: Channel
   readonly providerId: string
+  readonly address: string
   readonly status: DeliveryStatus
   readonly startedAt: string
   readonly nextAttemptAt: string | null
@@ -79,7 +80,7 @@ function letterQuery(refs: readonly MessageRef[]) {
     left join lateral (
       select jsonb_agg(jsonb_build_object(
         'id', d.id, 'channel', d.channel, 'providerId', d.provider_id, 'status', d.status, 'startedAt', d.started_at,
-        'nextAttemptAt', d.next_attempt_at,
+        'address', d.address, 'nextAttemptAt', d.next_attempt_at,
         'attempts', d.attempts
       )) as deliveries
       from delivery d where d.environment_id = m.environment_id and d.message_id = m.id
