@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
+import MailComposer from 'nodemailer/lib/mail-composer'
+import type MimeNode from 'nodemailer/lib/mime-node'
 import SMTPPool from 'nodemailer/lib/smtp-pool'
 import { z } from 'zod'
 import { parseEmailAddress } from './address.ts'
-import { type Mailbox, writeMail } from './mime.ts'
 import { type AddressGuard, type DeliverContext, type Outcome, type Outgoing, type Provider, secret } from './provider.ts'
 import { classifySmtpError } from './smtp-error.ts'
 import { connectTo } from './smtp-socket.ts'
@@ -28,6 +28,11 @@ const settings = z.object({
 })
 
 type SmtpSettings = z.infer<typeof settings>
+
+interface Mailbox {
+  readonly name: string
+  readonly address: string
+}
 
 interface Server {
   readonly host: string
@@ -84,10 +89,7 @@ async function deliver(outgoing: Outgoing, context: DeliverContext<SmtpSettings>
 }
 
 interface ComposedMail {
-  readonly messageId: string
-  readonly envelope: { readonly from: string; readonly to: readonly [string] }
-  /** A new stream of it for each connection it is tried on. */
-  read(): Readable
+  readonly message: MimeNode
   /**
    * Whether all of it has been handed to a connection. Nodemailer does not say how far it came, and only the dot after
    * the body ends a mail (RFC 5321, 4.1.1.4): before that the server has taken nothing, after it it may have.
@@ -101,43 +103,38 @@ function composeMail(
   context: DeliverContext<SmtpSettings>,
 ): ComposedMail {
   const from = parseMailbox(context.settings.from)!
-  const messageId = `${idempotencyKey}@${from.address.slice(from.address.indexOf('@') + 1)}`
-  const bytes = writeMail({
+  const message = new MailComposer({
     from,
-    to: { name: address.name ?? '', address: to },
-    subject: content.subject ?? content.title ?? '',
+    to: { name: plainLine(address.name ?? ''), address: to },
+    envelope: { from: from.address, to: [to] },
+    subject: plainLine(content.subject ?? content.title ?? ''),
     text: content.text,
     html: content.html,
-    messageId,
+    messageId: `<${idempotencyKey}@${from.address.slice(from.address.indexOf('@') + 1)}>`,
     date: context.now,
-    boundary: idempotencyKey,
-  })
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  }).compile()
   let wasRead = false
-  const read = () => readOnce(bytes).once('end', () => (wasRead = true))
-  return { messageId, envelope: { from: from.address, to: [to] }, read, wasRead: () => wasRead }
+  const createReadStream = message.createReadStream.bind(message)
+  message.createReadStream = (options) => createReadStream(options).once('end', () => (wasRead = true))
+  return { message, wasRead: () => wasRead }
 }
 
-function readOnce(bytes: Buffer): Readable {
-  return new Readable({
-    read() {
-      this.push(bytes)
-      this.push(null)
-    },
-  })
-}
-
-/** Hands the pool what it asks of a mail (Nodemailer's transport interface), past the composer it would come from. */
-function send(pool: SMTPPool, mail: ComposedMail, signal: AbortSignal): Promise<SMTPPool.SentMessageInfo> {
-  const message = {
-    getEnvelope: () => ({ from: mail.envelope.from, to: [...mail.envelope.to] }),
-    getHeader: () => mail.messageId,
-    messageId: () => `<${mail.messageId}>`,
-    createReadStream: mail.read,
-  }
+/** Hands a composed mail to the pool, as Nodemailer's own mailer does. */
+function send(pool: SMTPPool, { message }: ComposedMail, signal: AbortSignal): Promise<SMTPPool.SentMessageInfo> {
   return new Promise((resolve, reject) => {
     const entry = { data: { signal }, message } as unknown as Parameters<SMTPPool['send']>[0]
     pool.send(entry, (error, info) => (info ? resolve(info) : reject(error)))
   })
+}
+
+/** No control characters, line separators, or marks that hide or turn the direction of what stands beside them. */
+function plainLine(text: string): string {
+  return text
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .replace(/[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g, '')
+    .trim()
 }
 
 function createPool({ host, port, secure, auth }: Server, guard: AddressGuard | null): SMTPPool {
