@@ -52,33 +52,48 @@ export interface Route {
 export const QUICK_MS = 2_000
 
 /**
+ * How many attempts of a step may end without anybody knowing whether they were taken: each more may be one more copy. A
+ * crash counts towards it, but crashes alone do not fill it: what only ever crashes its workers becomes a dead letter.
+ */
+export const MAX_UNKNOWN = 2
+
+/**
  * The next move along a route, from nothing but what was tried: so a worker that takes a message over goes on exactly
- * where the last one left off. A step that was accepted ends the route, apart from its account's other addresses (a
- * user's other devices), each of which goes on until it has its answer. A rejected address or content ends its channel, a rejected request or refused settings its account.
- * A temporary failure gets one quick second try, then the next step; when every step rests, the first to have rested is next.
+ * where the last one left off. A step that was accepted ends the route, and so does one that may have been and is not to
+ * be sent again, apart from its account's other addresses (a user's other devices), each of which goes on until it has its
+ * answer. A rejected address or content ends its channel, a rejected request or refused settings its account; where the
+ * user named the service (a web push subscription), only that address of it. A temporary failure gets one quick second
+ * try, then the next step; when every step rests, the first to have rested is next.
  */
 export function nextMove(route: Route): Move {
-  const accepted = route.steps.find((step) => lastOf(route.turnOf(step))?.outcome === 'ACCEPTED')
-  if (accepted) return afterAccepted(route, accepted)
-  const ambiguous = route.steps.find(
-    (step) => lastOf(route.turnOf(step))?.outcome === 'UNKNOWN' && route.onUnknown(step) === 'FAIL',
-  )
+  const open = openSteps(route)
+  if (open.length > 0) return earliest(route, open)
+  if (route.steps.some((step) => isAccepted(route, step))) return { kind: 'done' }
+  const ambiguous = route.steps.find((step) => isAmbiguous(route, step))
   if (ambiguous) {
-    return {
-      kind: 'fail',
-      reason: 'UNKNOWN',
-      error: lastOf(route.turnOf(ambiguous))?.error ?? 'Nobody knows whether the provider took it.',
-    }
+    const error = lastOf(route.turnOf(ambiguous))?.error ?? 'Nobody knows whether the provider took it.'
+    return { kind: 'fail', reason: 'UNKNOWN', error }
   }
-  const alive = route.steps.filter((step) => isAlive(route, step))
-  if (alive.length === 0) return failedBy(route)
-  if (route.now >= route.deadline) return { kind: 'fail', reason: 'TIMED_OUT', error: lastError(route) ?? 'Its time was up.' }
-  return earliest(route, alive)
+  if (!route.steps.some((step) => isAlive(route, step))) return failedBy(route)
+  return { kind: 'fail', reason: 'TIMED_OUT', error: lastError(route) ?? 'Its time was up.' }
 }
 
-function earliest(route: Route, alive: readonly Step[]): Move {
+/** The steps that may be tried now or later; the others have had their last try. */
+export function openSteps(route: Route): readonly Step[] {
+  if (route.now >= route.deadline) return []
+  const taken = route.steps.find((step) => isAccepted(route, step)) ?? route.steps.find((step) => isAmbiguous(route, step))
+  return route.steps.filter(
+    (step) =>
+      (taken === undefined || (step.providerId === taken.providerId && step.channel === taken.channel)) &&
+      !isAccepted(route, step) &&
+      !isAmbiguous(route, step) &&
+      isAlive(route, step),
+  )
+}
+
+function earliest(route: Route, open: readonly Step[]): Move {
   let until = route.deadline
-  for (const step of alive) {
+  for (const step of open) {
     const at = route.turnOf(step).nextAttemptAt
     if (at === null || at <= route.now) return { kind: 'try', step }
     if (at.getTime() - route.now.getTime() <= QUICK_MS) return { kind: 'wait', until: at }
@@ -87,28 +102,33 @@ function earliest(route: Route, alive: readonly Step[]): Move {
   return { kind: 'wait', until }
 }
 
-function afterAccepted(route: Route, accepted: Step): Move {
-  const waiting = route.steps.filter(
-    (step) => step.providerId === accepted.providerId && step.channel === accepted.channel && isOpen(route, step),
-  )
-  return waiting.length === 0 || route.now >= route.deadline ? { kind: 'done' } : earliest(route, waiting)
+function isAccepted(route: Route, step: Step): boolean {
+  return lastOf(route.turnOf(step))?.outcome === 'ACCEPTED'
 }
 
-function isOpen(route: Route, step: Step): boolean {
-  const last = lastOf(route.turnOf(step))?.outcome
-  const isGivenUp = last === 'UNKNOWN' && route.onUnknown(step) === 'FAIL'
-  return last !== 'ACCEPTED' && !isGivenUp && isAlive(route, step)
+/** Whether it may have been taken and is not to be sent again. */
+function isAmbiguous(route: Route, step: Step): boolean {
+  const { attempts } = route.turnOf(step)
+  if (attempts.at(-1)?.outcome === 'UNKNOWN' && route.onUnknown(step) === 'FAIL') return true
+  const unknown = attempts.filter(({ outcome }) => outcome === 'UNKNOWN')
+  return unknown.length >= MAX_UNKNOWN && unknown.some(({ endedAt }) => endedAt !== null)
 }
 
 function isAlive(route: Route, step: Step): boolean {
   return !route.steps.some((other) => {
     const last = lastOf(route.turnOf(other))
-    if (last?.outcome === 'MISCONFIGURED') return other.providerId === step.providerId
+    if (last?.outcome === 'MISCONFIGURED') return isOfSameService(other, step)
     if (last?.outcome !== 'REJECTED') return false
-    if (last.rejected === 'request') return other.providerId === step.providerId
+    if (last.rejected === 'request') return isOfSameService(other, step)
     if (other.channel !== step.channel) return false
     return last.rejected === 'content' || other.address.id === step.address.id
   })
+}
+
+/** Whether what one says of requests and settings holds for the other. A service that the user named speaks for itself alone. */
+function isOfSameService(one: Step, other: Step): boolean {
+  const isUserNamed = one.address.keys !== undefined
+  return one.providerId === other.providerId && (!isUserNamed || one.address.id === other.address.id)
 }
 
 /** The last refusal says why. */

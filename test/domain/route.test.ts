@@ -72,6 +72,23 @@ describe('The next move', () => {
     expect(move([[first, [tried('UNKNOWN')]]], never)).toEqual({ kind: 'fail', reason: 'UNKNOWN', error: 'UNKNOWN' })
   })
 
+  const crashed = tried('UNKNOWN', { endedAt: null })
+
+  test.each([
+    ['two answers that never came', [tried('UNKNOWN'), tried('UNKNOWN')]],
+    ['a crash and an answer that never came', [crashed, tried('UNKNOWN')]],
+    ['an answer that never came and a crash', [tried('UNKNOWN'), crashed]],
+    ['two of three', [tried('UNKNOWN'), tried('RETRY'), tried('UNKNOWN')]],
+  ])('A step with %s is not sent a third time, nor is another door tried: the message ends UNKNOWN', (_name, attempts) => {
+    expect(move([[first, attempts, 0]])).toMatchObject({ kind: 'fail', reason: 'UNKNOWN' })
+    const busy = [[first, [tried('RETRY')], 60_000] as const, [second, attempts, 0] as const]
+    expect(move(busy)).toMatchObject({ kind: 'fail', reason: 'UNKNOWN' })
+  })
+
+  test('Two crashes alone do not end it: what only ever crashes its workers becomes a dead letter with the third', () => {
+    expect(move([[first, [crashed, crashed]]])).toEqual({ kind: 'try', step: first })
+  })
+
   test.each([
     ['address', 'BOUNCED'],
     ['content', 'FAILED'],
@@ -95,6 +112,52 @@ describe('The next move', () => {
       expect(
         move([[phone, [tried('ACCEPTED')]], rest === undefined ? [laptop, attempts] : [laptop, attempts, rest]], devices),
       ).toEqual(expected)
+    })
+  })
+
+  describe("What one device's push service, which its user named, says of requests and keys", () => {
+    const keys = { p256dh: 'p', auth: 'a' }
+    const device = (id: string, more: object = { keys }): Step => ({ ...step('push', 'PUSH', id), address: { id, ...more } })
+    const refusals = [
+      ['request', tried('REJECTED', { rejected: 'request' })],
+      ['keys', tried('MISCONFIGURED')],
+    ] as const
+
+    test.each(refusals)('holds for that device alone (%s)', (_name, refused) => {
+      const [phone, laptop] = [device('phone'), device('laptop')]
+      expect(move([[phone, [refused]]], { steps: [phone, laptop] })).toEqual({ kind: 'try', step: laptop })
+      expect(move([[phone, [refused]]], { steps: [phone] })).toMatchObject({ kind: 'fail', reason: 'PROVIDER_ERROR' })
+    })
+
+    test.each(refusals)('holds for the account where the service is the account’s (%s)', (_name, refused) => {
+      const [phone, laptop] = [device('phone', {}), device('laptop', {})]
+      expect(move([[phone, [refused]]], { steps: [phone, laptop, inbox] })).toEqual({ kind: 'try', step: inbox })
+    })
+
+    test('does not keep the other devices from having the message where nobody knows of the first', () => {
+      const [phone, laptop] = [device('phone'), device('laptop')]
+      const unknown = [tried('UNKNOWN'), tried('UNKNOWN')]
+      const devices = { steps: [phone, laptop, inbox] }
+      expect(move([[phone, unknown]], devices)).toEqual({ kind: 'try', step: laptop })
+      expect(
+        move(
+          [
+            [phone, unknown],
+            [laptop, [tried('ACCEPTED')]],
+          ],
+          devices,
+        ),
+      ).toEqual({ kind: 'done' })
+      const gone = [tried('REJECTED', { rejected: 'address' })]
+      expect(
+        move(
+          [
+            [phone, unknown],
+            [laptop, gone],
+          ],
+          devices,
+        ),
+      ).toMatchObject({ kind: 'fail', reason: 'UNKNOWN' })
     })
   })
 
@@ -122,6 +185,22 @@ describe('The next move', () => {
         const [, attempts, rest = 0] = turns.find(([one]) => one === next.step)!
         expect(['REJECTED', 'MISCONFIGURED']).not.toContain(attempts.at(-1)?.outcome)
         expect(rest).toBeLessThanOrEqual(0)
+      }),
+    )
+  })
+
+  test('whatever was answered, no step holds more than two attempts of which nobody knows the outcome', () => {
+    fc.assert(
+      fc.property(fc.array(outcome, { maxLength: 40 }), (answers) => {
+        const turns: [Step, Try[]][] = [first, second, inbox].map((one) => [one, []])
+        for (const answer of answers) {
+          const next = move(turns)
+          if (next.kind !== 'try') break
+          turns.find(([one]) => one === next.step)![1].push(answer)
+        }
+        for (const [, attempts] of turns) {
+          expect(attempts.filter((attempt) => attempt.outcome === 'UNKNOWN').length).toBeLessThanOrEqual(2)
+        }
       }),
     )
   })
