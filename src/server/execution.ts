@@ -14,10 +14,11 @@ import {
 } from 'graphql'
 import type { Logger } from 'pino'
 import type { Actor } from '../domain/actor.ts'
-import type { Issue } from '../errors.ts'
+import { type Issue, Refusal } from '../errors.ts'
 import { type Deliveries, deliveriesOf } from './deliveries.ts'
 import { isFault, presentError, presentVariableError } from './errors.ts'
 import type { Limits } from './limits.ts'
+import { type RowCount, rowCountOf } from './rows.ts'
 import { createSharing, type Sharing } from './sharing.ts'
 
 /** One operation of one caller, read, validated and authenticated. */
@@ -63,7 +64,7 @@ export type ContextFor = (input: { actor: Actor | null; idempotencyKey: string |
 export interface ExecutionOptions {
   readonly schema: GraphQLSchema
   readonly contextFor: ContextFor
-  readonly limits: Pick<Limits, 'errors'>
+  readonly limits: Pick<Limits, 'errors' | 'pageSize' | 'rows'>
   readonly log: Logger
 }
 
@@ -71,6 +72,7 @@ export interface ExecutionOptions {
 export function createExecution(options: ExecutionOptions): Execution {
   const { schema, contextFor, limits, log } = options
   const sharing: Sharing = createSharing()
+  const rowCounts = new WeakMap<OperationDefinitionNode, RowCount>()
   const coercion = { maxCoercionErrors: limits.errors }
   // An event's answer may belong to many: it must not die with the one it was begun for.
   const everybodys = new AbortController().signal
@@ -111,6 +113,27 @@ export function createExecution(options: ExecutionOptions): Execution {
     }
   }
 
+  /** Before anything is executed; a subscription's events ask for no more rows than it does. */
+  const refuseTooManyRows = ({ document, node, variables }: Operation): void => {
+    let count = rowCounts.get(node)
+    if (count === undefined) {
+      count = rowCountOf(schema, document, node, limits)
+      rowCounts.set(node, count)
+    }
+    const rows = count(variables)
+    if (rows <= limits.rows) return
+    throw new Refusal('TOO_COMPLEX', `The pages asked for have up to ${rows} rows; an operation may bring ${limits.rows}.`)
+  }
+
+  const answerAllowed = async (operation: Operation): Promise<Answer> => {
+    try {
+      refuseTooManyRows(operation)
+    } catch (error) {
+      return { errors: present([error]) }
+    }
+    return answer(operation, operation.signal)
+  }
+
   const subscribe = async (operation: Operation): Promise<Deliveries> => {
     const source = await sourceOf(operation)
     const member = sharing.join(operation)
@@ -124,6 +147,7 @@ export function createExecution(options: ExecutionOptions): Execution {
   const sourceOf = async (operation: Operation): Promise<AsyncIterable<unknown>> => {
     let source: AsyncIterable<unknown> | ExecutionResult
     try {
+      refuseTooManyRows(operation)
       source = await createSourceEventStream(argsOf(operation, operation.signal))
     } catch (error) {
       throw new SubscriptionRefused(present([error]))
@@ -132,7 +156,7 @@ export function createExecution(options: ExecutionOptions): Execution {
     throw new SubscriptionRefused(presentRefused(source.errors ?? [], operation))
   }
 
-  return { answer: (operation) => answer(operation, operation.signal), subscribe, present }
+  return { answer: answerAllowed, subscribe, present }
 }
 
 /** Where each value that does not fit its variable's type lies, in the order in which GraphQL.js complains. */

@@ -16,11 +16,16 @@ export interface Limits {
   readonly directives: number
   /** By the weights of GraphQL Armor: 2 an object, 1 a scalar, times 1.5 a level, times a literal page size. */
   readonly cost: number
+  /** Of one page of a list, as the graph holds it. */
+  readonly pageSize: number
+  /** The rows an operation may bring, the pages within its pages multiplied, variables included. */
+  readonly rows: number
   /** How many errors an answer lists. */
   readonly errors: number
   readonly subscriptionsPerSocket: number
-  /** Counted for user tokens, not for API keys. */
+  /** Sockets and streams. Counted for user tokens, not for API keys. */
   readonly socketsPerUser: number
+  /** Sockets and streams. */
   readonly socketsPerProcess: number
   /** Messages and control frames a socket may send each second, and twice as many at once. */
   readonly messagesPerSecond: number
@@ -51,6 +56,8 @@ export const DEFAULT_LIMITS: Limits = {
   mutationAliases: 5,
   directives: 20,
   cost: 20_000,
+  pageSize: 100,
+  rows: 10_000,
   errors: 5,
   subscriptionsPerSocket: 50,
   socketsPerUser: 20,

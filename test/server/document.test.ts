@@ -71,6 +71,43 @@ test("GraphiQL's introspection is answered to a caller with a key", async () => 
   expect(reply.body.data).toHaveProperty('__schema.types')
 })
 
+describe('pages within pages', () => {
+  const PAGES = 'messages(first:$f){nodes{recipient{messages(first:$f){nodes{recipient{messages(first:$f){nodes{id}}}}}}}}'
+  const OF_AN_EVENT = 'messages(first:$f){nodes{recipient{messages(first:$f){nodes{id}}}}}'
+  const TOO_MANY: [string, string][] = [
+    ['a million rows', `query($f:Int){${PAGES}}`],
+    ['a million rows by a default', `query($f:Int=100){${PAGES}}`],
+    [
+      'a million rows through fragments',
+      `query($f:Int){...A} fragment A on Query{messages(first:$f){nodes{recipient{...B}}}}
+       fragment B on Recipient{messages(first:$f){nodes{recipient{messages(first:$f){nodes{id}}}}}}`,
+    ],
+    ['10,100 rows of each event', `subscription($f:Int){messageEvents{${OF_AN_EVENT}}}`],
+  ]
+  const variablesOf = (query: string) => (query.includes('$f:Int=') ? {} : { f: 100 })
+
+  test.each(TOO_MANY)('of %s are refused before anything is read, over HTTP and over a socket', async (_, query) => {
+    const accept: Record<string, string> = query.startsWith('subscription') ? { accept: 'text/event-stream' } : {}
+    const reply = await post(running.url, { query, variables: variablesOf(query) }, accept)
+    expect(reply.status).toBe(400)
+    expect(reply.body.errors?.[0]?.extensions).toMatchObject({ code: 'TOO_COMPLEX', status: 400 })
+    const client = await new Client(running.port).init()
+    client.subscribe('1', query, variablesOf(query))
+    const error = await client.until(({ id }) => id === '1')
+    expect(error.type).toBe('error')
+    expect(error.payload![0]!.extensions.code).toBe('TOO_COMPLEX')
+    expect(running.world.calls.open).toBe(0)
+    client.socket.close()
+  })
+
+  test('of fewer rows are answered, whatever one of them alone would allow', async () => {
+    const reply = await post(running.url, { query: `query($f:Int){${PAGES}}`, variables: { f: 20 } })
+    expect(reply.body.errors).toBeUndefined()
+    const one = await post(running.url, { query: 'query($f:Int){messages(first:$f){nodes{id}}}', variables: { f: 100 } })
+    expect(one.body.errors).toBeUndefined()
+  })
+})
+
 test('Q9 Q10 Q11 what only a resolver can see, it refuses: a page size in a variable, a strange cursor', async () => {
   for (const f of [100_000_000, -1]) {
     const reply = await post(running.url, { query: 'query($f:Int){messages(first:$f){nodes{id}}}', variables: { f } })

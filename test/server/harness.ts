@@ -36,7 +36,7 @@ const SDL = `
   input RecipientInput { email: String! }
   type Mutation { send(input: SendInput!): SendPayload! cancel(id: ID!): Message }
   type SendPayload { id: ID! idempotencyKey: String }
-  type Event { cursor: String! title: String! echo(text: String): String who: String! }
+  type Event { cursor: String! title: String! echo(text: String): String who: String! messages(first: Int): Messages! }
   type Subscription { messageEvents(after: String, all: Boolean): Event! failing: Event! }
 `
 
