@@ -30,6 +30,7 @@ export interface PageArgs {
 type Types = typeof builder.$inferSchemaTypes
 
 const MOST = 100
+const PURPOSE = 'page'
 
 const PageInfo = builder.objectRef<ConnectionShape<unknown>['pageInfo']>('PageInfo').implement({
   description: 'Where a page stands in its list.',
@@ -90,7 +91,7 @@ export async function page<Row, Place>(
   }
 }
 
-/** A page size given in a variable passes the cost limit unseen, so it is held here as well. */
+/** A page size given in a variable passes the document's limits unseen, so it is held here as well. */
 export function checkFirst(first: number | null | undefined): number {
   const size = first ?? 20
   if (size < 0 || size > MOST) throw badInput(['first'], `'first' must be between 0 and ${MOST}.`)
@@ -108,15 +109,16 @@ export function keyset<Row>(
   keyOf: (row: Row) => readonly string[],
 ): Places<Row, readonly string[]> {
   const { signer } = context.graph
-  const purpose = `page/${actorOf(context).environmentId}/${list}`
+  const { environmentId } = actorOf(context)
+  const signed = (key: string) => JSON.stringify([environmentId, list, key])
   return {
     encode(row) {
       const key = JSON.stringify(keyOf(row))
-      return Buffer.from(`${signer.sign(purpose, key)} ${key}`).toString('base64url')
+      return Buffer.from(`${signer.sign(PURPOSE, signed(key))} ${key}`).toString('base64url')
     },
     decode(cursor) {
       const [, signature, key] = /^(\S+) (.+)$/s.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
-      if (signature && key && signer.verify(purpose, key, signature)) return JSON.parse(key) as string[]
+      if (signature && key && signer.verify(PURPOSE, signed(key), signature)) return JSON.parse(key) as string[]
       throw new Refusal('BAD_CURSOR', 'This cursor is not one of this list.')
     },
   }
