@@ -119,11 +119,10 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
     const queue = config.roles.worker ? createWorker(house, embedded !== null) : null
     const server = createFront(house, commands, mail)
     const { url } = await server.listen()
-    undo.add('server', () => server.stop({ deadlineMs: DRAIN_MS }))
-    if (queue) {
-      await queue.start()
-      undo.add('queue', () => queue.stop({ deadlineMs: DRAIN_MS }))
-    }
+    await queue?.start()
+    undo.add('server and queue', async () => {
+      await Promise.all([server.stop({ deadlineMs: DRAIN_MS }), queue?.stop({ deadlineMs: DRAIN_MS })])
+    })
     log.info({ url }, 'ready')
     return { url, newAdminKey, failed: embedded?.gone ?? new Promise<never>(() => {}), stop: () => undo.run() }
   } catch (error) {

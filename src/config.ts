@@ -92,7 +92,7 @@ const SETTINGS = {
   REDIS_URL: setting(
     url('redis:', 'rediss:'),
     null,
-    'Carries the log between processes (without it they see each other’s events a second later) and the rate limits.',
+    'Carries the log between processes (without it they see each other’s events a second later).',
     'unset: in process',
   ),
   CARILLON_DATA_DIR: setting(
@@ -108,7 +108,7 @@ const SETTINGS = {
   CARILLON_SECRET: setting(
     list(secretKey).refine((keys) => keys.length > 0, 'must hold at least one key'),
     null,
-    '32 random bytes in base64: encrypts secrets at rest, signs cursors, links and user tokens. While it is rotated several, with commas; the first is used.',
+    '32 random bytes in base64: encrypts secrets at rest, signs cursors and user tokens. While it is rotated several, with commas; the first is used.',
     'generated when embedded, otherwise required',
   ),
   CARILLON_ADMIN_KEY: setting(
@@ -117,7 +117,12 @@ const SETTINGS = {
     'An API key with every scope that exists at start: ck_live_ and at least 32 random characters.',
     'generated when embedded, otherwise required until a key exists',
   ),
-  CARILLON_PUBLIC_URL: setting(publicUrl, null, 'Base of tracking, unsubscribe and callback links.', 'http://HOST:PORT'),
+  CARILLON_PUBLIC_URL: setting(
+    publicUrl,
+    null,
+    'As callers reach us: the origin of our own pages, and what a webhook must not call.',
+    'http://HOST:PORT',
+  ),
   SMTP_URL: setting(
     url('smtp:', 'smtps:'),
     null,

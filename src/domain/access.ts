@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import { Refusal } from '../errors.ts'
+import type { TokenKeys } from '../secrets.ts'
 import { hashKey } from '../secrets.ts'
 import { useApiKey } from '../store/api-key.ts'
 import type { Db } from '../store/database.ts'
 import type { Actor, ApiKeyScope, KeyActor } from './actor.ts'
-import { readUserToken, type TokenKeys } from './user-token.ts'
+import { readUserToken } from './user-token.ts'
 
 /** Tells who asks from `Bearer <API key or user token>`. */
 export type Authenticate = (authorization: string | null) => Promise<Actor>

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { checkPushKeys } from '../channels/address.ts'
 import { badInput } from '../errors.ts'
-import { upsertDeviceToken } from '../store/device-token.ts'
+import { retireOldest, upsertDeviceToken } from '../store/device-token.ts'
 import { insertUsers } from '../store/user.ts'
 import type { Command } from './command.ts'
 import { checkId, newId } from './id.ts'
@@ -43,8 +43,12 @@ export const putDeviceToken: Command<{ userId: string; input: DeviceTokenInput }
     expires_at: input.expiresAt ?? null,
     updated_at: scope.now,
   })
+  await retireOldest(scope.tx, environmentId, userId, MOST_ACTIVE)
   return { id }
 }
+
+/** Each costs a message a call: whoever has more devices loses the oldest. */
+const MOST_ACTIVE = 20
 
 /** Where a subscription's keys are sealed to. */
 export function keysPlace(environmentId: string, userId: string, tokenHash: string): string {

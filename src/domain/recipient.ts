@@ -2,7 +2,7 @@ import { checkWebhookHeader, parseEmailAddress } from '../channels/address.ts'
 import type { AddressGuard } from '../channels/provider.ts'
 import { badInput, type Issue, Refusal } from '../errors.ts'
 import { checkId } from './id.ts'
-import { deepMerge, type JsonObject } from './json.ts'
+import { checkSize, deepMerge, type JsonObject } from './json.ts'
 
 /** Whom one message is for, as the send named them: a person (userId, an address, or both), or a place (a webhook). */
 export interface RecipientInput {
@@ -27,6 +27,8 @@ export interface Recipient {
 
 /** Refuses what is not exactly one person or one place, with the path of each fault. */
 export function checkRecipient(to: RecipientInput, path: readonly (string | number)[], guard: AddressGuard): Recipient {
+  checkSize(to.data, [...path, 'data'])
+  checkSize(to.profile, [...path, 'profile'])
   return to.webhook != null ? checkPlace(to, path, guard) : checkPerson(to, path)
 }
 

@@ -7,7 +7,7 @@ import type { Actor } from './actor.ts'
 import { type Call, type GroupedCommand, openResult, sealResult } from './command.ts'
 import { newId } from './id.ts'
 import { type Claim, claimId, claimKeys, keepResults, reused } from './idempotency.ts'
-import type { JsonObject } from './json.ts'
+import { checkSize, type JsonObject } from './json.ts'
 import { checkRecipient, type Recipient, type RecipientInput } from './recipient.ts'
 
 export interface ContentInput {
@@ -70,6 +70,7 @@ export function checkSend(input: SendInput, guard: AddressGuard): CheckedSend {
   }
   if (input.to.length === 0) throw badInput(['input', 'to'], "The 'to' property is required.")
   if (input.template != null) throw notFound('template', input.template)
+  checkSize(input.data, ['input', 'data'])
   return {
     recipients: input.to.map((to, index) => checkRecipient(to, ['input', 'to', index], guard)),
     definition: { content: checkContent(input.content!), data: input.data ?? {} },
@@ -233,7 +234,8 @@ function newUsers(call: Call<CheckedSend>): NewUser[] {
   )
 }
 
-function modeOf(actor: Actor) {
+/** A simulated send is another one than the real. */
+export function modeOf(actor: Actor) {
   return actor.kind === 'key' ? actor.mode : 'LIVE'
 }
 

@@ -2,14 +2,10 @@ import type { KeyObject } from 'node:crypto'
 import { jwtVerify, SignJWT } from 'jose'
 import { z } from 'zod'
 import { badInput } from '../errors.ts'
+import type { TokenKeys } from '../secrets.ts'
 import { type Actor, TOKEN_SCOPES, type TokenActor, type TokenScope } from './actor.ts'
+import type { Command } from './command.ts'
 import { checkId } from './id.ts'
-
-/** Ed25519 keys by id; the first signs, all verify. */
-export interface TokenKeys {
-  readonly current: { readonly kid: string; readonly privateKey: KeyObject }
-  readonly byKid: ReadonlyMap<string, KeyObject>
-}
 
 export interface IssueTokenInput {
   readonly userId?: string | null
@@ -41,14 +37,26 @@ const Claims = z.object({
  * A signed token (EdDSA JWT, RFC 8037) for a browser or a phone: it can do what its scopes say, for its user and in its
  * environment, and follow the requests and jobs it names. At most 24 hours.
  */
-export async function issueUserToken(
-  keys: TokenKeys,
-  actor: Actor,
-  input: IssueTokenInput,
-  now: Date,
-): Promise<{ token: string; expiresAt: Date }> {
-  checkIssue(input)
-  const expiresAt = new Date(now.getTime() + input.expiresInMs)
+export function issueUserToken(keys: TokenKeys): Command<IssueTokenInput, IssuedToken> {
+  return async ({ actor, now }, input) => {
+    checkIssue(input)
+    const jwt = signed(actor, input, now)
+    // A JWT counts seconds (RFC 7519).
+    const expiresAt = new Date(Math.floor((now.getTime() + input.expiresInMs) / 1000) * 1000)
+    const token = await jwt.setExpirationTime(expiresAt).setProtectedHeader(headerOf(keys)).sign(keys.current.privateKey)
+    return { token, expiresAt: expiresAt.toISOString() }
+  }
+}
+
+/** expiresAt: ISO 8601. */
+export interface IssuedToken {
+  readonly token: string
+  readonly expiresAt: string
+}
+
+const headerOf = ({ current }: TokenKeys) => ({ alg: 'EdDSA', kid: current.kid, typ: 'JWT' })
+
+function signed(actor: Actor, input: IssueTokenInput, now: Date): SignJWT {
   const claims = {
     env: actor.environmentId,
     scopes: [...new Set(input.scopes)],
@@ -56,14 +64,8 @@ export async function issueUserToken(
     ...(input.requestIds?.length && { requests: input.requestIds }),
     ...(input.jobIds?.length && { jobs: input.jobIds }),
   }
-  const jwt = new SignJWT(claims)
-    .setProtectedHeader({ alg: 'EdDSA', kid: keys.current.kid, typ: 'JWT' })
-    .setIssuer(ISSUER)
-    .setAudience(AUDIENCE)
-    .setIssuedAt(now)
-    .setExpirationTime(expiresAt)
-  if (input.userId != null) jwt.setSubject(input.userId)
-  return { token: await jwt.sign(keys.current.privateKey), expiresAt: new Date(Math.floor(expiresAt.getTime() / 1000) * 1000) }
+  const jwt = new SignJWT(claims).setIssuer(ISSUER).setAudience(AUDIENCE).setIssuedAt(now)
+  return input.userId == null ? jwt : jwt.setSubject(input.userId)
 }
 
 function checkIssue(input: IssueTokenInput): void {

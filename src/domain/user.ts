@@ -1,7 +1,7 @@
 import { insertUsers, lockProfile, writeProfile } from '../store/user.ts'
 import type { Command } from './command.ts'
 import { checkId } from './id.ts'
-import { deepMerge, type JsonObject } from './json.ts'
+import { checkSize, deepMerge, type JsonObject } from './json.ts'
 import { checkEmail } from './recipient.ts'
 
 export interface MergeProfileInput {
@@ -13,9 +13,12 @@ export interface MergeProfileInput {
 export const mergeProfile: Command<MergeProfileInput, { id: string }> = async (scope, { userId, profile }) => {
   const { environmentId } = scope.actor
   checkId(userId, ['userId'])
+  checkSize(profile, ['profile'])
   if (profile.email != null) checkEmail(profile.email, ['profile', 'email'])
   await insertUsers(scope.tx, [{ environmentId, id: userId, profile: {} }])
   const stored = await lockProfile(scope.tx, environmentId, userId)
-  await writeProfile(scope.tx, environmentId, userId, deepMerge(stored ?? {}, profile), scope.now)
+  const merged = deepMerge(stored ?? {}, profile)
+  checkSize(merged, ['profile'])
+  await writeProfile(scope.tx, environmentId, userId, merged, scope.now)
   return { id: userId }
 }

@@ -1,6 +1,6 @@
 import { eventFilterOf, startsAtFirst } from '../domain/visibility.ts'
 import type { LogEvent } from '../log/event.ts'
-import { may, OF_A_MESSAGE } from './access.ts'
+import { isOwnContent, may, OF_A_MESSAGE } from './access.ts'
 import { builder } from './builder.ts'
 import { connectionOf, page } from './connection.ts'
 import { actorOf, type Context } from './context.ts'
@@ -40,8 +40,15 @@ const MessageEvent = builder.objectRef<LogEvent>('MessageEvent').implement({
     reason: t.expose('reason', { type: MessageReason, nullable: true }),
     channel: t.expose('channel', { type: Channel, nullable: true }),
     providerId: t.exposeID('providerId', { nullable: true }),
-    error: t.exposeString('error', { nullable: true }),
-    detail: t.expose('detail', { type: 'JSONObject', nullable: true }),
+    error: t.string({
+      nullable: true,
+      resolve: (event, _args, context) => (isOwnContent(event, context) ? event.error : null),
+    }),
+    detail: t.field({
+      type: 'JSONObject',
+      nullable: true,
+      resolve: (event, _args, context) => (isOwnContent(event, context) ? event.detail : null),
+    }),
   }),
 })
 
@@ -99,7 +106,7 @@ builder.subscriptionFields((t) => ({
     description:
       'Every event of the messages that match, in order, none missing and none twice. after: the cursor of the last event received, or logCursor; ' +
       'what came since is replayed first, then it goes on live with no seam. Absent: with messageIds, requestId or jobId from their first event, otherwise from now.',
-    authScopes: may({ key: ['MESSAGES_READ', 'SEND', 'BULK_WRITE'], token: ['MESSAGES_READ'] }),
+    authScopes: may({ key: ['MESSAGES_READ'], token: ['MESSAGES_READ'] }),
     args: { filter: t.arg({ type: MessageEventFilter, required: true }), after: t.arg.string() },
     subscribe: async (_root, { filter, after }, context) => {
       const actor = actorOf(context)

@@ -2,7 +2,7 @@ import type { Actor } from '../domain/actor.ts'
 import type { Attempt as AttemptRecord } from '../domain/route.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import type { Kept } from '../store/record.ts'
-import { may, OF_A_MESSAGE } from './access.ts'
+import { isOwnContent, may, OF_A_MESSAGE } from './access.ts'
 import { builder } from './builder.ts'
 import { connectionOf, keyset, type PageArgs, page } from './connection.ts'
 import { actorOf, type Context } from './context.ts'
@@ -48,6 +48,8 @@ const Delivery = builder.prismaObject('Delivery', {
   }),
 })
 
+const ownContent = (message: { userId: string | null }, _args: object, context: Context) => isOwnContent(message, context)
+
 export const Message = builder.prismaObject('Message', {
   description: 'One message for one recipient.',
   authScopes: OF_A_MESSAGE,
@@ -58,11 +60,15 @@ export const Message = builder.prismaObject('Message', {
     status: t.expose('status', { type: MessageStatus }),
     reason: t.expose('reason', { type: MessageReason, nullable: true }),
     error: t.exposeString('error', {
+      authScopes: ownContent,
       nullable: true,
       description: 'The last error in words, as it would help the person who sent it.',
     }),
     userId: t.exposeID('userId', { nullable: true }),
-    recipient: t.exposeString('recipient', { description: 'The address or the user id that the send named.' }),
+    recipient: t.exposeString('recipient', {
+      authScopes: ownContent,
+      description: 'The address or the user id that the send named.',
+    }),
     tenantId: t.exposeID('tenantId', { nullable: true }),
     jobId: t.exposeID('jobId', { nullable: true }),
     listId: t.exposeID('listId', { nullable: true }),
@@ -84,17 +90,20 @@ export const Message = builder.prismaObject('Message', {
     clickedAt: t.expose('clickedAt', { type: 'DateTime', nullable: true }),
     canceledAt: t.expose('canceledAt', { type: 'DateTime', nullable: true }),
     deliveries: t.relation('deliveries', {
+      authScopes: ownContent,
       type: Delivery,
       query: { orderBy: [{ startedAt: 'asc' }, { id: 'asc' }] },
       description: 'Every provider that was tried, oldest first.',
     }),
     output: t.field({
+      authScopes: ownContent,
       type: [RenderedOutput],
       description: 'What each channel rendered.',
       select: { outputs: { orderBy: [{ channel: 'asc' }, { providerId: 'asc' }] } },
       resolve: (message) => message.outputs.map(toOutput),
     }),
     decisions: t.field({
+      authScopes: ownContent,
       type: [Decision],
       description: 'The rules that were asked when it was planned, in order, and what each answered.',
       select: { plan: { select: { decisions: true } } },

@@ -1,5 +1,5 @@
 import { chooseKey, fingerprint } from '../domain/idempotency.ts'
-import { type Accepted, checkSend } from '../domain/send.ts'
+import { type Accepted, checkSend, modeOf } from '../domain/send.ts'
 import { Refusal } from '../errors.ts'
 import { may, OF_A_MESSAGE } from './access.ts'
 import { builder } from './builder.ts'
@@ -91,7 +91,7 @@ builder.mutationFields((t) => ({
       const accepted = await context.graph.accept({
         actor,
         input: checkSend(input, context.graph.guard),
-        key: key === null ? null : { operation: 'send', key, fingerprint: fingerprint(input) },
+        key: key === null ? null : { operation: 'send', key, fingerprint: fingerprint({ mode: modeOf(actor), input }) },
       })
       if (accepted instanceof Refusal) throw accepted
       return { ...accepted, environmentId: actor.environmentId }

@@ -1,11 +1,12 @@
-import { issueUserToken } from '../domain/user-token.ts'
+import { type IssuedToken as Issued, issueUserToken } from '../domain/user-token.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
-import { actorOf } from './context.ts'
+import { run } from './context.ts'
 import { TokenScope } from './enums.ts'
 import { durationMs } from './scalars.ts'
 
-const IssuedToken = builder.objectRef<{ token: string; expiresAt: Date }>('IssuedToken').implement({
+const IssuedToken = builder.objectRef<Issued>('IssuedToken').implement({
+  description: 'A user token, and when it stops working.',
   authScopes: may({ key: ['TOKENS_ISSUE'] }),
   fields: (t) => ({ token: t.exposeString('token'), expiresAt: t.expose('expiresAt', { type: 'DateTime' }) }),
 })
@@ -28,10 +29,10 @@ builder.mutationFields((t) => ({
     description: 'A signed token for a browser or a phone, limited to what is given.',
     authScopes: may({ key: ['TOKENS_ISSUE'] }),
     args: { input: t.arg({ type: IssueTokenInput, required: true }) },
-    resolve: (_root, args, context) => {
-      const { expiresIn, ...input } = args.input
-      const { tokenKeys, now } = context.graph
-      return issueUserToken(tokenKeys, actorOf(context), { ...input, expiresInMs: durationMs(expiresIn) }, now())
+    resolve: async (_root, { input }, context) => {
+      const { expiresIn, ...given } = input
+      const command = issueUserToken(context.graph.tokenKeys)
+      return (await run(context, 'issueToken', command, { ...given, expiresInMs: durationMs(expiresIn) })).value
     },
   }),
 }))

@@ -1,4 +1,4 @@
-import type { Insertable } from 'kysely'
+import { type Insertable, sql } from 'kysely'
 import type { DeviceToken } from '../generated/tables.ts'
 import type { Tx } from './database.ts'
 
@@ -16,4 +16,15 @@ export async function upsertDeviceToken(tx: Tx, row: Insertable<DeviceToken>): P
     .returning('id')
     .executeTakeFirstOrThrow()
   return kept.id
+}
+
+/** Revokes a user's ACTIVE tokens beyond the newest so many. */
+export async function retireOldest(tx: Tx, environmentId: string, userId: string, most: number): Promise<void> {
+  await sql`
+    update device_token set status = 'REVOKED', status_reason = ${`The user has more than ${most} devices.`}
+    where environment_id = ${environmentId} and id in (
+      select id from device_token
+      where environment_id = ${environmentId} and user_id = ${userId} and status = 'ACTIVE'
+      order by updated_at desc, id desc offset ${most}
+    )`.execute(tx)
 }

@@ -369,6 +369,11 @@ ALTER TABLE "delivery" ADD CONSTRAINT "delivery_environment_id_message_id_fkey" 
 -- Claims walk the fairness keys of a lane that have work nobody holds, then their oldest jobs.
 CREATE INDEX "job_waiting" ON "job"("lane", "fairness_key", "run_at", "id") WHERE "holder" IS NULL;
 
+-- Who follows a user, a tenant or a job reads its events without those of everybody else.
+CREATE INDEX "event_of_user" ON "event"("environment_id", "user_id", "position") WHERE "user_id" IS NOT NULL;
+CREATE INDEX "event_of_tenant" ON "event"("environment_id", "tenant_id", "position") WHERE "tenant_id" IS NOT NULL;
+CREATE INDEX "event_of_job" ON "event"("environment_id", "job_id", "position") WHERE "job_id" IS NOT NULL;
+
 -- Rows that live for seconds: leave room for updates in place, and look after them often.
 ALTER TABLE "job" SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE "log_head" SET (fillfactor = 20, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
