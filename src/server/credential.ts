@@ -1,10 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { parseItem } from 'structured-headers'
-import type { Actor } from '../domain/actor.ts'
 import { Refusal } from '../errors.ts'
-
-/** Finds out who asks. Throws Refusal UNAUTHENTICATED for a header that is missing, malformed, unknown or expired. */
-export type Authenticate = (authorization: string | null) => Promise<Actor>
 
 const BEARER = /^Bearer [\x21-\x7e]+$/
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,256}$/

@@ -21,8 +21,8 @@ import { LRUCache } from 'lru-cache'
 import { Refusal } from '../errors.ts'
 import type { Limits } from './limits.ts'
 
-/** A document that was read once: refused with errors, or fit to be executed any number of times. */
-export interface Prepared {
+/** What reading a document came to: refused with errors, or fit to be executed any number of times. */
+export interface ReadResult {
   readonly source: string
   /** Null when it could not even be parsed. */
   readonly document: DocumentNode | null
@@ -40,7 +40,7 @@ export class DocumentRefusal extends Error {
   }
 }
 
-export type ReadDocument = (source: string) => Prepared
+export type ReadDocument = (source: string) => ReadResult
 
 type DocumentLimits = Pick<Limits, 'tokens' | 'depth' | 'aliases' | 'mutationAliases' | 'directives' | 'cost' | 'errors'>
 
@@ -54,20 +54,20 @@ const CACHED_CHARACTERS = 8 * 1024 * 1024
 export function documentReader(schema: GraphQLSchema, limits: DocumentLimits): ReadDocument {
   const rules = [...specifiedRules, ...limitRules(limits)]
   const options = { maxErrors: limits.errors, hideSuggestions: true }
-  const prepared = new LRUCache<string, Prepared>({
+  const fit = new LRUCache<string, ReadResult>({
     max: CACHED_DOCUMENTS,
     maxSize: CACHED_CHARACTERS,
     sizeCalculation: ({ source }) => source.length + 1,
   })
 
   return (source) => {
-    const known = prepared.get(source)
+    const known = fit.get(source)
     if (known) return known
     const parsed = parseWithin(source, limits.tokens)
     if (parsed instanceof GraphQLError) return { source, document: null, errors: [parsed] }
     const errors = validate(schema, parsed, rules, options).slice(0, limits.errors)
-    const read: Prepared = { source, document: parsed, errors }
-    if (errors.length === 0) prepared.set(source, read)
+    const read: ReadResult = { source, document: parsed, errors }
+    if (errors.length === 0) fit.set(source, read)
     return read
   }
 }

@@ -2,17 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
 import type { GraphQLFormattedError } from 'graphql'
 import type { Logger } from 'pino'
+import type { Authenticate } from '../domain/access.ts'
+import type { Actor } from '../domain/actor.ts'
 import { Refusal } from '../errors.ts'
 import { acceptedTypes, sendErrors } from './answer.ts'
 import { CallerGone, type Parameters, parametersOf, parseJson, readBody } from './body.ts'
-import { type Authenticate, authorizationOf, idempotencyKeyOf, refuseTokenInUrl } from './credential.ts'
-import { DocumentRefusal, operationOf, type Prepared, type ReadDocument, rootFieldCount } from './document.ts'
+import { authorizationOf, idempotencyKeyOf, refuseTokenInUrl } from './credential.ts'
+import { DocumentRefusal, operationOf, type ReadDocument, type ReadResult, rootFieldCount } from './document.ts'
 import { presentError, presentTransportError, statusOf } from './errors.ts'
 import { type Execution, type Operation, SubscriptionRefused } from './execution.ts'
 import type { Limits } from './limits.ts'
 import type { OriginCheck } from './origin.ts'
-import type { Pace } from './pacing.ts'
 import { PAGE_HEADERS } from './page.ts'
+import type { Seats } from './seats.ts'
 import type { Sessions } from './session.ts'
 import { writeStream } from './stream.ts'
 import { createYogaHandler } from './yoga.ts'
@@ -22,9 +24,9 @@ export interface HttpOptions {
   readonly read: ReadDocument
   readonly authenticate: Authenticate
   readonly sessions: Sessions
+  readonly seats: Seats
   readonly limits: Limits
   readonly graphiql: boolean
-  readonly pace: Pace
   /** Aborted when streams are to be cut because the process stops. */
   readonly draining: AbortSignal
   readonly log: Logger
@@ -105,17 +107,36 @@ async function stream(
   authorization: string | null,
   options: HttpOptions,
 ): Promise<void> {
-  const { execution, limits, draining, pace } = options
-  const deliveries = await execution.subscribe(operation)
+  const { execution, limits, draining } = options
+  const leave = takeSeat(operation.actor, options)
   // A stream that is cut short, rather than completed, tells its client to come back.
   const cut = () => response.destroy()
   const release = options.sessions.hold({ authorization, actor: operation.actor, end: cut })
   draining.addEventListener('abort', cut)
   try {
-    await writeStream(response, deliveries, { heartbeatMs: limits.pingMs, present: execution.present, pace })
+    const deliveries = await execution.subscribe(operation)
+    await writeStream(response, deliveries, {
+      heartbeatMs: limits.pingMs,
+      stalledMs: limits.stalledMs,
+      present: execution.present,
+    })
   } finally {
+    leave()
     release()
     draining.removeEventListener('abort', cut)
+  }
+}
+
+/** Streams are counted together with sockets. */
+function takeSeat(actor: Actor, { seats, limits }: HttpOptions): () => void {
+  if (seats.full) throw new Refusal('UNAVAILABLE', 'This process holds as many connections as it can: try another, or later.')
+  const leaveAs = seats.takeAs(actor)
+  if (leaveAs === null)
+    throw new Refusal('RATE_LIMITED', `A user has at most ${limits.socketsPerUser} sockets and streams at once.`)
+  const leave = seats.take()
+  return () => {
+    leaveAs()
+    leave()
   }
 }
 
@@ -131,11 +152,11 @@ function checkForm(request: IncomingMessage): void {
 }
 
 function operationAsked(
-  prepared: Prepared,
+  read: ReadResult,
   parameters: Parameters,
   idempotencyKey: string | null,
 ): Pick<Operation, 'document' | 'node' | 'operationName' | 'variables'> {
-  const { document, errors } = prepared
+  const { document, errors } = read
   if (document === null) throw new DocumentRefusal(errors)
   const { operationName, variables } = parameters
   if (errors.length > 0 && idempotencyKey === null) throw new DocumentRefusal(errors)
@@ -169,7 +190,7 @@ function allowOrigin(request: IncomingMessage, response: ServerResponse, isAllow
   response.setHeader('vary', 'Origin')
   if (!isAllowed(origin)) return
   response.setHeader('access-control-allow-origin', origin)
-  response.setHeader('access-control-expose-headers', 'Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining')
+  response.setHeader('access-control-expose-headers', 'Retry-After')
 }
 
 function answerPreflight(request: IncomingMessage, response: ServerResponse, isAllowed: OriginCheck): void {

@@ -2,15 +2,15 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { AddressInfo } from 'node:net'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
-import type { Authenticate } from './credential.ts'
+import type { Authenticate } from '../domain/access.ts'
 import { documentReader } from './document.ts'
 import { type ContextFor, createExecution } from './execution.ts'
 import { createHttpHandler } from './http.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { type OriginCheck, originCheck } from './origin.ts'
-import { createPace } from './pacing.ts'
 import { healthRoutes, pageHandler } from './page.ts'
 import type { Route } from './route.ts'
+import { createSeats } from './seats.ts'
 import { createSessions } from './session.ts'
 import { createSockets, refuseUpgrade } from './sockets.ts'
 
@@ -60,9 +60,8 @@ export function createServer(options: ServerOptions): Server {
   const read = documentReader(schema, limits)
   const execution = createExecution({ schema, contextFor, limits, log })
   const sessions = createSessions(authenticate, limits.reauthenticateMs, log)
-  const pace = createPace()
   const draining = new AbortController()
-  const shared = { execution, read, authenticate, sessions, limits, pace, log }
+  const shared = { execution, read, authenticate, sessions, seats: createSeats(limits), limits, log }
   const graphql = createHttpHandler({ ...shared, graphiql: !options.production, draining: draining.signal })
   const pages = pageHandler([...options.routes, ...healthRoutes(options.ready, options.metricsText)], log)
   const sockets = createSockets(shared)

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
+import type { Authenticate } from '../domain/access.ts'
 import type { Actor } from '../domain/actor.ts'
 import { Refusal } from '../errors.ts'
-import type { Authenticate } from './credential.ts'
 
 /** Something that stays open on the strength of a credential: a socket, a stream. */
 export interface Session {

@@ -4,15 +4,10 @@ import { LRUCache } from 'lru-cache'
 import type { Actor } from '../domain/actor.ts'
 import type { Answer, Operation } from './execution.ts'
 
-/** An answer and its JSON, made once for everybody who gets it. */
-export interface Prepared {
-  readonly answer: Answer
-  readonly json: string
-}
-
 /** One subscription's place among those that ask the same with the same rights. */
 export interface Member {
-  deliver(event: unknown, answer: () => Promise<Answer>): Promise<Prepared>
+  /** The answer's JSON: a string at once where another of the group has it already. */
+  deliver(event: unknown, answer: () => Promise<Answer>): string | Promise<string>
   leave(): void
 }
 
@@ -22,6 +17,7 @@ export interface Sharing {
 
 /** Enough for every group that is at work on a burst of events; older answers are executed again. */
 const REMEMBERED_ANSWERS = 4_096
+const REMEMBERED_BYTES = 16 * 1024 * 1024
 
 interface Group {
   readonly key: string
@@ -37,7 +33,12 @@ interface Group {
 export function createSharing(): Sharing {
   const groups = new Map<string, Group>()
   const eventNumbers = new WeakMap<object, number>()
-  const answers = new LRUCache<string, Promise<Prepared>>({ max: REMEMBERED_ANSWERS })
+  const underWay = new Map<string, Promise<string>>()
+  const answers = new LRUCache<string, string>({
+    max: REMEMBERED_ANSWERS,
+    maxSize: REMEMBERED_BYTES,
+    sizeCalculation: (json) => Buffer.byteLength(json),
+  })
   let lastGroup = 0
   let lastEvent = 0
 
@@ -58,14 +59,21 @@ export function createSharing(): Sharing {
     return group
   }
 
-  const deliver = (group: Group, event: unknown, answer: () => Promise<Answer>): Promise<Prepared> => {
-    if (group.members < 2 || typeof event !== 'object' || event === null) return prepare(answer)
+  const deliver = (group: Group, event: unknown, answer: () => Promise<Answer>): string | Promise<string> => {
+    if (group.members < 2 || typeof event !== 'object' || event === null) return jsonOf(answer)
     const key = `${numberOf(event)}:${group.number}`
-    const known = answers.get(key)
-    if (known) return known
-    const prepared = prepare(answer)
-    answers.set(key, prepared)
-    return prepared
+    return answers.get(key) ?? underWay.get(key) ?? begin(key, answer)
+  }
+
+  const begin = (key: string, answer: () => Promise<Answer>): Promise<string> => {
+    const begun = jsonOf(answer)
+      .then((json) => {
+        answers.set(key, json)
+        return json
+      })
+      .finally(() => underWay.delete(key))
+    underWay.set(key, begun)
+    return begun
   }
 
   return {
@@ -126,7 +134,6 @@ function groupKey(operation: Operation): string {
   return JSON.stringify([rightsKey(operation.actor), operation.source, operation.operationName, canonicalize(variables)])
 }
 
-async function prepare(answer: () => Promise<Answer>): Promise<Prepared> {
-  const finished = await answer()
-  return { answer: finished, json: JSON.stringify(finished) }
+async function jsonOf(answer: () => Promise<Answer>): Promise<string> {
+  return JSON.stringify(await answer())
 }

@@ -4,17 +4,18 @@ import { type GraphQLError, type GraphQLFormattedError, parse } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { WebSocketServer } from 'ws'
+import type { Authenticate } from '../domain/access.ts'
 import type { Actor } from '../domain/actor.ts'
 import { Refusal } from '../errors.ts'
 import { nestsDeeper } from './body.ts'
 import { CLOSE, type Connection, connectionOf } from './connection.ts'
-import { type Authenticate, authorizationOf, authorizationOfSocket, refuseTokenInUrl } from './credential.ts'
+import { authorizationOf, authorizationOfSocket, refuseTokenInUrl } from './credential.ts'
 import type { Deliveries } from './deliveries.ts'
 import { DocumentRefusal, operationOf, type ReadDocument } from './document.ts'
 import { type Execution, type Operation, SubscriptionRefused } from './execution.ts'
 import type { Limits } from './limits.ts'
 import type { OriginCheck } from './origin.ts'
-import type { Pace } from './pacing.ts'
+import type { Seats } from './seats.ts'
 import type { Sessions } from './session.ts'
 
 /** GraphQL over WebSocket: graphql-transport-ws, spoken by graphql-ws, on sockets of ours. */
@@ -33,8 +34,8 @@ export interface SocketOptions {
   readonly read: ReadDocument
   readonly authenticate: Authenticate
   readonly sessions: Sessions
+  readonly seats: Seats
   readonly limits: Limits
-  readonly pace: Pace
   readonly log: Logger
 }
 
@@ -69,9 +70,8 @@ interface Refused {
 const REFUSED_DOCUMENT = parse('{ __typename }')
 
 export function createSockets(options: SocketOptions): Sockets {
-  const { limits, log } = options
+  const { limits, seats, log } = options
   const clients = new Set<Client>()
-  const perUser = new Map<string, number>()
   const webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: limits.frameBytes,
@@ -81,7 +81,7 @@ export function createSockets(options: SocketOptions): Sockets {
   })
   const server = makeServer<Record<string, unknown> | undefined, Client>({
     connectionInitWaitTimeout: limits.initMs,
-    onConnect: (context) => admit(context, options, perUser),
+    onConnect: (context) => admit(context, options),
     onSubscribe: (context, id, payload) => askedOf(context, id, payload, options),
     execute: async (args) => (await answered(args.contextValue as Asked | Refused, options.execution)) as never,
     subscribe: async (args) => (await delivering(args.contextValue as Asked, options)) as never,
@@ -100,6 +100,7 @@ export function createSockets(options: SocketOptions): Sockets {
       release: () => {},
     }
     clients.add(client)
+    const leave = seats.take()
     const closed = server.opened(
       {
         protocol: connection.protocol,
@@ -115,6 +116,7 @@ export function createSockets(options: SocketOptions): Sockets {
     connection.onLeaving(endOperations)
     connection.onClose((code, reason) => {
       clients.delete(client)
+      leave()
       client.release()
       endOperations()
       closed(code, reason).catch((error: unknown) => log.error({ err: error }, 'a socket could not be closed in order'))
@@ -123,7 +125,7 @@ export function createSockets(options: SocketOptions): Sockets {
 
   return {
     upgrade(request, socket, head, isAllowed) {
-      const refused = upgradeRefusal(request, isAllowed, clients.size >= limits.socketsPerProcess)
+      const refused = upgradeRefusal(request, isAllowed, seats.full)
       if (typeof refused === 'number') return refuseUpgrade(socket, refused)
       webSockets.handleUpgrade(request, socket, head, (webSocket) => {
         const onFault = (error: unknown) => log.error({ err: error }, 'a message failed on our side')
@@ -163,39 +165,28 @@ export function refuseUpgrade(socket: Duplex, status: number): void {
 }
 
 /** Answers connection_init: false closes with 4403. */
-async function admit(context: SocketContext, options: SocketOptions, perUser: Map<string, number>): Promise<boolean> {
+async function admit(context: SocketContext, options: SocketOptions): Promise<boolean> {
   const client = context.extra
   try {
     const authorization = authorizationOfSocket(context.connectionParams, client.header)
     const actor = await options.authenticate(authorization)
     if (!client.connection.isOpen) return false
-    const user = userOf(actor)
-    if (user !== null && (perUser.get(user) ?? 0) >= options.limits.socketsPerUser) {
+    const leave = options.seats.takeAs(actor)
+    if (leave === null) {
       client.connection.close(CLOSE.tooManySockets)
       return false
     }
     client.actor = actor
     const letGo = options.sessions.hold({ authorization, actor, end: () => client.connection.close(CLOSE.forbidden) })
-    if (user !== null) perUser.set(user, (perUser.get(user) ?? 0) + 1)
     client.release = () => {
       letGo()
-      if (user !== null) countDown(perUser, user)
+      leave()
     }
     return true
   } catch (error) {
     if (error instanceof Refusal) return false
     throw error
   }
-}
-
-function userOf(actor: Actor): string | null {
-  return actor.kind === 'token' && actor.userId !== null ? JSON.stringify([actor.environmentId, actor.userId]) : null
-}
-
-function countDown(counts: Map<string, number>, key: string): void {
-  const left = (counts.get(key) ?? 0) - 1
-  if (left > 0) counts.set(key, left)
-  else counts.delete(key)
 }
 
 /** The nesting of a message is checked on its text: what is too deep never becomes a value. */
@@ -270,7 +261,7 @@ async function answered(asked: Asked | Refused, execution: Execution) {
  * Sends the answers of a subscription. They are JSON already, shared with others, so they go past graphql-ws: what it is
  * given yields nothing, and ends when the subscription does. The next event is pulled when the socket takes more.
  */
-async function delivering({ id, client, operation, controller }: Asked, { execution, pace }: SocketOptions) {
+async function delivering({ id, client, operation, controller }: Asked, { execution }: SocketOptions) {
   let deliveries: Deliveries
   try {
     deliveries = await execution.subscribe(operation)
@@ -282,20 +273,13 @@ async function delivering({ id, client, operation, controller }: Asked, { execut
   const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
   const deliver = async () => {
     try {
-      for (;;) {
-        const { done, value } = await deliveries.next()
-        if (done || !value || !client.connection.isOpen) return
-        const full = client.connection.send(`${head}${value.json}}`)
-        if (full) await full
-        const rest = pace()
-        if (rest) await rest
-      }
+      await deliveries.run((json) => client.connection.send(`${head}${json}}`))
     } finally {
       controller.abort()
       client.operations.delete(controller)
     }
   }
-  return yieldingNothing(deliver, () => deliveries.return())
+  return yieldingNothing(deliver, async () => deliveries.end())
 }
 
 /** What graphql-ws answers with an `error` message for the operation's id. */

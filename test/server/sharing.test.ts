@@ -1,5 +1,8 @@
+import net from 'node:net'
+import { type OperationDefinitionNode, parse } from 'graphql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Client, eventually, post, type Running, start } from './harness.ts'
+import { createSharing } from '../../src/server/sharing.ts'
+import { authenticateWith, Client, eventually, post, type Running, start } from './harness.ts'
 
 let running: Running
 beforeEach(async () => {
@@ -85,6 +88,31 @@ describe('an event is executed once', () => {
   })
 })
 
+test('answers are remembered up to 16 MiB: of large ones only the newest are not executed again', async () => {
+  const sharing = createSharing()
+  const operation = {
+    source: '{__typename}',
+    document: parse('{__typename}'),
+    operationName: null,
+    variables: {},
+    actor: await authenticateWith(new Set())('Bearer ck_a'),
+    idempotencyKey: null,
+    signal: new AbortController().signal,
+  }
+  const node = operation.document.definitions[0] as OperationDefinitionNode
+  const [first, second] = [sharing.join({ ...operation, node }), sharing.join({ ...operation, node })]
+  const executed: number[] = []
+  const events = Array.from({ length: 20 }, (_, number) => ({ number }))
+  const answerTo = (number: number) => async () => {
+    executed.push(number)
+    return { data: { text: 'x'.repeat(1024 * 1024) } }
+  }
+  for (const event of events) await first!.deliver(event, answerTo(event.number))
+  for (const event of events.toReversed()) await second!.deliver(event, answerTo(event.number))
+  expect(executed.slice(0, 20)).toEqual(events.map(({ number }) => number))
+  expect(executed.slice(20)).toEqual([4, 3, 2, 1, 0])
+})
+
 async function openStream(authorization: string, query: string, url = running.url) {
   const controller = new AbortController()
   const response = await fetch(`${url}/graphql`, {
@@ -132,6 +160,41 @@ describe('server-sent events', () => {
     expect(cursor.body.errors![0]!.extensions.code).toBe('BAD_CURSOR')
     expect((await post(running.url, { query: TITLES })).status).toBe(406)
     expect(running.world.calls.open).toBe(0)
+  })
+
+  test('count as sockets do: by the user of a token and by the process', async () => {
+    await using server = await start({ limits: { socketsPerUser: 2, socketsPerProcess: 3 } })
+    const subscribe = (key: string) => post(server.url, { query: TITLES }, { accept: 'text/event-stream', authorization: key })
+    const client = await new Client(server.port).init('Bearer ut_ann')
+    const stream = await openStream('Bearer ut_ann', TITLES, server.url)
+    expect(stream.response.status).toBe(200)
+    const third = await subscribe('Bearer ut_ann')
+    expect(third.status).toBe(429)
+    expect(third.body.errors![0]!.extensions.code).toBe('RATE_LIMITED')
+    const other = await openStream('Bearer ck_a', TITLES, server.url)
+    expect((await subscribe('Bearer ck_a')).status).toBe(503)
+    other.close()
+    client.socket.close()
+    await client.closed
+    await eventually(() => server.world.calls.open === 1)
+    const next = await openStream('Bearer ut_ann', TITLES, server.url)
+    expect(next.response.status).toBe(200)
+    next.close()
+    stream.close()
+  })
+
+  test('are cut off when their client does not read for too long, and nothing is pulled for them meanwhile', async () => {
+    await using server = await start({ limits: { stalledMs: 500 } })
+    const body = JSON.stringify({ query: 'subscription{messageEvents{title}}' })
+    const head = ['POST /graphql HTTP/1.1', 'Host: x', 'Authorization: Bearer ck_a', 'Accept: text/event-stream']
+    const socket = net.connect(server.port, '127.0.0.1').pause()
+    socket.write(`${[...head, 'Content-Type: application/json', `Content-Length: ${body.length}`, '', ''].join('\r\n')}${body}`)
+    await eventually(() => server.world.calls.open === 1)
+    const title = 'x'.repeat(100_000)
+    for (let cursor = 1; cursor <= 500; cursor += 1) server.world.bell.emit('event', { cursor: String(cursor), title })
+    await eventually(() => server.world.calls.open === 0)
+    expect(server.world.calls.title).toBeLessThan(500)
+    socket.destroy()
   })
 
   test('are cut when the token expires', async () => {
