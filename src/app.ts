@@ -195,8 +195,11 @@ async function builtInAccounts(parts: {
   })
 }
 
-/** How much of each kind of work a process does at the same time. */
-const SLOTS: { readonly [L in Lane]: number } = { single: 64, bulk: 16, webhook: 16, upkeep: 2 }
+/**
+ * How much of each kind of work a process does at the same time. A message in a slot mostly waits, for its provider or for a
+ * commit, and the more of them there are, the more share a transaction.
+ */
+const SLOTS: { readonly [L in Lane]: number } = { single: 160, bulk: 16, webhook: 16, upkeep: 2 }
 
 function createWorker(house: House, onlyProcess: boolean): Queue {
   const { store, eventLog, now, metrics } = house

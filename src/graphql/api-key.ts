@@ -49,6 +49,7 @@ const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
 builder.queryFields((t) => ({
   apiKeys: t.prismaField({
     type: [ApiKey],
+    description: 'Of the environment that the key opens, oldest first.',
     authScopes: FOR_ADMINS,
     resolve: (query, _root, _args, context) =>
       context.graph.prisma.apiKey.findMany({

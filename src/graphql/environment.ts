@@ -17,6 +17,7 @@ const Environment = builder.prismaObject('Environment', {
 })
 
 const EnvironmentInput = builder.inputType('EnvironmentInput', {
+  description: 'What an environment is called.',
   fields: (t) => ({ name: t.string({ required: true }) }),
 })
 
@@ -30,6 +31,7 @@ builder.queryFields((t) => ({
   }),
   environments: t.prismaField({
     type: [Environment],
+    description: 'All of the installation.',
     authScopes: may({ key: ['ADMIN'] }),
     resolve: (query, _root, _args, { graph }) => graph.prisma.environment.findMany({ ...query, orderBy: { id: 'asc' } }),
   }),
@@ -38,6 +40,7 @@ builder.queryFields((t) => ({
 builder.mutationFields((t) => ({
   putEnvironment: t.prismaField({
     type: Environment,
+    description: 'Makes an environment with a log of its own, or renames it.',
     authScopes: may({ key: ['ADMIN'] }),
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: EnvironmentInput, required: true }) },
     resolve: async (query, _root, { id, input }, context) => {

@@ -44,6 +44,7 @@ const InboxMessage = builder.objectRef<InboxRow>('InboxMessage').implement({
 })
 
 const InboxCounts = builder.objectRef<Counts>('InboxCounts').implement({
+  description: 'How many messages, and how many of them are unread and unopened.',
   authScopes: OF_AN_INBOX,
   fields: (t) => ({ total: t.exposeInt('total'), unread: t.exposeInt('unread'), unopened: t.exposeInt('unopened') }),
 })
@@ -109,6 +110,7 @@ builder.queryFields((t) => ({
   inboxMessage: t.field({
     type: InboxMessage,
     nullable: true,
+    description: 'Null where the inbox has no such message.',
     authScopes: OF_AN_INBOX,
     args: { id: t.arg.id({ required: true }), userId: t.arg.id() },
     resolve: async (_root, { id, userId }, { graph, ...context }) => {

@@ -170,6 +170,7 @@ builder.queryFields((t) => ({
   message: t.prismaField({
     type: Message,
     nullable: true,
+    description: 'Null where there is no such message.',
     authScopes: may({ key: ['MESSAGES_READ', 'MESSAGES_WRITE'], token: ['MESSAGES_READ'] }),
     args: { id: t.arg.id({ required: true }) },
     resolve: (query, _root, { id }, context) =>

@@ -41,6 +41,7 @@ const ProviderKind = builder.objectRef<Kind>('ProviderKind').implement({
 })
 
 const ProviderInput = builder.inputType('ProviderInput', {
+  description: 'A whole account: what is left out takes its default.',
   fields: (t) => ({
     kind: t.string({ required: true }),
     name: t.string(),
@@ -64,6 +65,7 @@ builder.queryFields((t) => ({
   provider: t.field({
     type: Provider,
     nullable: true,
+    description: 'Null where there is no such account.',
     authScopes: may({ key: ['CONFIG_READ', 'CONFIG_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => (await accounts(context)).find((account) => account.id === id) ?? null,
@@ -98,6 +100,7 @@ builder.queryFields((t) => ({
 builder.mutationFields((t) => ({
   putProvider: t.field({
     type: Provider,
+    description: 'Configures an account of a provider, or replaces the whole of it.',
     authScopes: may({ key: ['CONFIG_WRITE'] }),
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: ProviderInput, required: true }) },
     resolve: async (_root, { id, input }, context) => {

@@ -45,6 +45,7 @@ builder.queryFields((t) => ({
   request: t.prismaField({
     type: Request,
     nullable: true,
+    description: 'Null where there is no such request.',
     authScopes: may({ key: ['MESSAGES_READ', 'MESSAGES_WRITE'], token: ['MESSAGES_READ'] }),
     args: { id: t.arg.id({ required: true }) },
     resolve: (query, _root, { id }, context) => {

@@ -52,6 +52,7 @@ const WebPushKeysInput = builder.inputType('WebPushKeysInput', {
 })
 
 const DeviceTokenInput = builder.inputType('DeviceTokenInput', {
+  description: 'A push token of a device.',
   fields: (t) => ({
     token: t.string({ required: true, description: "A push token; for web push, the subscription's endpoint." }),
     keys: t.field({ type: WebPushKeysInput, description: "For web push: the subscription's keys. Never returned." }),
@@ -66,6 +67,7 @@ builder.queryFields((t) => ({
   user: t.prismaField({
     type: User,
     nullable: true,
+    description: 'Null where there is no such user.',
     authScopes: may({ key: ['USERS_READ', 'USERS_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
     resolve: (query, _root, { id }, context) =>
@@ -100,6 +102,7 @@ builder.mutationFields((t) => ({
   }),
   putDeviceToken: t.prismaField({
     type: DeviceToken,
+    description: 'Keeps a push token of a user, or makes it ACTIVE again. A user keeps the newest 20.',
     authScopes: may({ key: ['USERS_WRITE'], token: ['DEVICE_TOKENS_WRITE'] }),
     args: { userId: t.arg.id(), input: t.arg({ type: DeviceTokenInput, required: true }) },
     resolve: async (query, _root, args, context) => {
