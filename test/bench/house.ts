@@ -11,16 +11,18 @@ const quiet = { info() {}, warn() {}, error() {} }
 /** A Carillon as an operator runs it: processes of their own on one PostgreSQL. */
 export interface House {
   readonly key: string
+  readonly databaseUrl: string
   start(env?: Record<string, string>): Promise<Child>
   stop(): Promise<void>
 }
 
 export async function openHouse(): Promise<House> {
   const dataDir = await mkdtemp(join(tmpdir(), 'carillon-bench-'))
-  const postgres = await startEmbedded({ dataDir, log: quiet })
+  const postgres = await startEmbedded({ dataDir, log: quiet, settings: { track_commit_timestamp: 'on' } })
   const children: Child[] = []
   return {
     key: ADMIN_KEY,
+    databaseUrl: postgres.url,
     async start(env = {}) {
       const child = await startChild(new URL('../../src/main.ts', import.meta.url).pathname, {
         PORT: '0',
