@@ -26,13 +26,21 @@ async function start(): Promise<App> {
   try {
     return await startApp(config, observer)
   } catch (error) {
-    observer.log.fatal({ err: error }, (error as Error).message)
+    observer.log.debug({ err: error }, 'did not start')
+    observer.log.fatal(explain(error as NodeJS.ErrnoException))
     return process.exit(1)
   }
 }
 
+function explain(error: NodeJS.ErrnoException): string {
+  const { host, port } = config.http
+  if (error.code === 'EADDRINUSE') return `Something else listens on ${host}:${port}: set PORT to another one.`
+  return error.message
+}
+
 const app = await start()
 if (terminal && config.database.url === null) welcome(app)
+else if (app.newAdminKey) observer.log.info({ file: `${config.dataDir}/admin-key` }, 'made a first API key')
 
 function welcome({ url, newAdminKey }: App): void {
   const key = newAdminKey ? `\n  Your first API key:  ${newAdminKey}   (kept in ${config.dataDir}/admin-key)` : ''
@@ -49,9 +57,11 @@ function welcome({ url, newAdminKey }: App): void {
 }
 
 async function stop(code: number): Promise<never> {
+  observer.log.info('stopping')
   const deadline = setTimeout(() => process.exit(1), 30_000)
   await app.stop()
   clearTimeout(deadline)
+  observer.log.info('stopped')
   return process.exit(code)
 }
 

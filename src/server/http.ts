@@ -65,11 +65,17 @@ const GRAPHIQL_HEADERS = {
     "font-src data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
 
+/** What GraphiQL opens with. */
+const FIRST_QUERY =
+  '# Put { "authorization": "Bearer <key>" } into the Headers tab, then fetch the schema again.\n\n{\n  messages {\n    nodes {\n      recipient\n      status\n    }\n  }\n}\n'
+
 /** Answers every request for /graphql. What is refused before execution has its HTTP status and no data. */
 export function createHttpHandler(options: HttpOptions): HttpHandler {
   const { limits, authenticate, log } = options
   const yoga = createYogaHandler(options.execution)
-  const graphiql = options.graphiql ? renderGraphiQL({ title: 'Carillon', endpoint: '/graphql' }) : null
+  const graphiql = options.graphiql
+    ? renderGraphiQL({ title: 'Carillon', endpoint: '/graphql', defaultQuery: FIRST_QUERY })
+    : null
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     refuseTokenInUrl(request.url ?? '')
