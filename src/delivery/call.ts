@@ -24,6 +24,13 @@ export async function callProvider(
 ): Promise<Outcome> {
   const provider = parts.providers.find((candidate) => candidate.kind === step.kind)!
   const account = letter.accounts.find((candidate) => candidate.id === step.providerId)!
+  let settings: unknown
+  try {
+    settings = parts.letters.settingsOf(account)
+  } catch (fault) {
+    parts.log.error({ err: fault, provider: step.providerId, kind: step.kind }, 'settings do not open')
+    return { kind: 'retry', error: "The account's settings could not be opened; nothing was sent." }
+  }
   const outgoing = {
     environmentId: letter.row.environmentId,
     messageId: letter.row.id,
@@ -38,7 +45,7 @@ export async function callProvider(
   try {
     return storable(
       await provider.deliver(outgoing, {
-        settings: parts.letters.settingsOf(account),
+        settings,
         http: parts.http,
         guarded: account.row !== null,
         signal: ended.signal,
@@ -54,10 +61,16 @@ export async function callProvider(
   }
 }
 
-const LONGEST_ERROR = 1_000
+const LONGEST_TEXT = 1_000
 
 /** The outside's words as PostgreSQL can keep them. */
 function storable(outcome: Outcome): Outcome {
-  if (outcome.kind === 'accepted') return outcome
-  return { ...outcome, error: outcome.error.slice(0, LONGEST_ERROR).replaceAll('\0', '\ufffd').toWellFormed() }
+  const code = 'code' in outcome && outcome.code !== undefined ? { code: cleanText(outcome.code) } : {}
+  if (outcome.kind !== 'accepted') return { ...outcome, ...code, error: cleanText(outcome.error) }
+  const reference = outcome.reference === undefined ? {} : { reference: cleanText(outcome.reference) }
+  return { ...outcome, ...code, ...reference }
+}
+
+function cleanText(text: string): string {
+  return text.slice(0, LONGEST_TEXT).replaceAll('\0', '\ufffd').toWellFormed()
 }

@@ -1,7 +1,7 @@
 import type { Outcome, Rendered } from '../channels/provider.ts'
 import { newId } from '../domain/id.ts'
 import type { Decision, Plan, Step } from '../domain/plan.ts'
-import type { Move } from '../domain/route.ts'
+import type { AttemptOutcome, Move } from '../domain/route.ts'
 import type { DeliveryStatus, MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { NewEvent } from '../log/event.ts'
 import type { Held } from '../queue/kinds.ts'
@@ -21,7 +21,7 @@ export function attemptEntry(step: {
   delivery: KnownDelivery
   content: Rendered
   decisions: readonly Decision[]
-  failedOver: Step | null
+  failedOver: KnownDelivery | null
   /** Nothing was tried before it. */
   first: boolean
   /** Another of its addresses took it already. */
@@ -47,7 +47,7 @@ export function attemptEntry(step: {
     job: step.job,
     after: 'keep',
     ...(!sent && { message: change(letter, status, at), plan: planned(letter, step.decisions) }),
-    [delivery.attempts.length === 1 ? 'begun' : 'deliveries']: [deliveryChange(letter, step.step, delivery, 'ATTEMPTING')],
+    [delivery.attempts.length === 1 ? 'begun' : 'deliveries']: [deliveryChange(letter, delivery)],
     output: {
       environmentId: letter.row.environmentId,
       messageId: letter.row.id,
@@ -70,12 +70,15 @@ export function settledEntry(settled: {
   now: Date
   /** Another of its addresses took it already. */
   sent: boolean
+  /** Other deliveries that change with it. */
+  others: readonly KnownDelivery[]
 }): Entry {
   const { letter, job, step, delivery, outcome, move, now } = settled
+  const reference = outcome.kind === 'accepted' ? outcome.reference : undefined
   const base = {
     job,
-    after: move.kind === 'try' ? ('keep' as const) : move.kind === 'wait' ? move.until : ('settle' as const),
-    deliveries: [deliveryChange(letter, step, delivery, DELIVERY_STATUS[outcome.kind], outcome, now)],
+    after: move.kind === 'try' ? ('keep' as const) : move.kind === 'wait' ? restUntil(move.until, now) : ('settle' as const),
+    deliveries: [deliveryChange(letter, delivery, reference), ...settled.others.map((other) => deliveryChange(letter, other))],
     ...consequences(letter, step, outcome),
   }
   if (outcome.kind === 'accepted') return { ...base, ...acceptedEntry(settled) }
@@ -89,6 +92,27 @@ export function settledEntry(settled: {
   const detail = { attempt: delivery.attempts.length, ...(again && { nextAttemptAt: again.toISOString() }) }
   const events = again ? [event(letter, 'RETRYING', now, { ...about, status, detail })] : []
   return { ...base, ...(!settled.sent && { message: change(letter, status, now, { error: outcome.error }) }), events }
+}
+
+/** Told as a delay, which the database counts by its own clock: by two clocks, a message would be woken too early, again and again. */
+function restUntil(until: Date, now: Date): { readonly afterMs: number } {
+  return { afterMs: Math.max(1, until.getTime() - now.getTime()) }
+}
+
+/** Nothing may be tried yet. */
+export function waitEntry(job: Held, move: Move & { kind: 'wait' }, now: Date): Entry {
+  return { job, after: restUntil(move.until, now) }
+}
+
+/** An attempt was noted, perhaps, and its call never made: it is tried again at once, by whoever holds the message then. */
+export function uncalledEntry(letter: Letter, job: Held, delivery: KnownDelivery): Entry {
+  return { job, after: { afterMs: 0 }, deliveries: [deliveryChange(letter, delivery)] }
+}
+
+/** The entry that ends a message's job ends its deliveries too: none of them is tried again. */
+export function withEnded(entry: Entry, letter: Letter, ended: readonly KnownDelivery[]): Entry {
+  if (ended.length === 0) return entry
+  return { ...entry, deliveries: [...(entry.deliveries ?? []), ...ended.map((one) => deliveryChange(letter, one))] }
 }
 
 function acceptedEntry({ letter, step, content, outcome, now }: Parameters<typeof settledEntry>[0]): Partial<Entry> {
@@ -185,7 +209,7 @@ export function simulatedEntry(
     after: 'settle',
     message: change(letter, 'SIMULATED', now),
     plan: planned(letter, decisions),
-    begun: [deliveryChange(letter, step, delivery, 'SIMULATED')],
+    begun: [{ ...deliveryChange(letter, delivery), status: 'SIMULATED' }],
     output: { environmentId, messageId, channel: step.channel, content },
     events: [
       event(letter, 'ROUTED', now, { status: 'ROUTED' }),
@@ -196,17 +220,8 @@ export function simulatedEntry(
 }
 
 /** Attempts whose worker never came back: ambiguous, and visible as such. */
-export function leftoversEntry(letter: Letter, job: Held, deliveries: readonly KnownDelivery[], now: Date): Entry {
-  const steps = new Map((letter.row.deliveries ?? []).map((row) => [row.id, row]))
-  return {
-    job,
-    after: 'keep',
-    deliveries: deliveries.map((delivery) => {
-      const { channel, providerId } = steps.get(delivery.id)!
-      const step = { channel, providerId, kind: '', address: { id: '' } }
-      return { ...deliveryChange(letter, step, delivery, 'UNKNOWN'), error: delivery.attempts.at(-1)!.error, nextAttemptAt: now }
-    }),
-  }
+export function leftoversEntry(letter: Letter, job: Held, deliveries: readonly KnownDelivery[]): Entry {
+  return { job, after: 'keep', deliveries: deliveries.map((delivery) => deliveryChange(letter, delivery)) }
 }
 
 /**
@@ -233,12 +248,19 @@ export function giveUpEntry(letter: Letter, job: Held, crashes: number, now: Dat
 }
 
 const DELIVERY_STATUS = {
-  accepted: 'SENT',
-  rejected: 'UNDELIVERABLE',
-  retry: 'RETRYING',
-  misconfigured: 'UNDELIVERABLE',
-  unknown: 'UNKNOWN',
-} as const satisfies { [K in Outcome['kind']]: DeliveryStatus }
+  ACCEPTED: 'SENT',
+  REJECTED: 'UNDELIVERABLE',
+  RETRY: 'RETRYING',
+  MISCONFIGURED: 'UNDELIVERABLE',
+  UNKNOWN: 'UNKNOWN',
+} as const satisfies { [K in AttemptOutcome]: DeliveryStatus }
+
+/** By its last attempt; one that was put off and is not tried again is undeliverable. */
+function statusOf({ attempts, nextAttemptAt }: KnownDelivery): DeliveryStatus {
+  const outcome = attempts.at(-1)?.outcome ?? null
+  if (outcome === null) return 'ATTEMPTING'
+  return outcome === 'RETRY' && nextAttemptAt === null ? 'UNDELIVERABLE' : DELIVERY_STATUS[outcome]
+}
 
 function change(letter: Letter, status: MessageStatus, updatedAt: Date, more: Partial<MessageChange> = {}): MessageChange {
   const { environmentId, id } = letter.row
@@ -249,26 +271,20 @@ function planned(letter: Letter, decisions: readonly Decision[]): NewPlan {
   return { environmentId: letter.row.environmentId, messageId: letter.row.id, decisions }
 }
 
-function deliveryChange(
-  letter: Letter,
-  step: Step,
-  delivery: KnownDelivery,
-  status: DeliveryStatus,
-  outcome?: Outcome,
-  now?: Date,
-): DeliveryChange {
+function deliveryChange(letter: Letter, delivery: KnownDelivery, reference: string | null = null): DeliveryChange {
+  const last = delivery.attempts.at(-1)
   return {
     environmentId: letter.row.environmentId,
     id: delivery.id,
     messageId: letter.row.id,
-    channel: step.channel,
-    providerId: step.providerId,
-    address: step.address.id,
-    status,
-    reference: outcome?.kind === 'accepted' ? (outcome.reference ?? null) : null,
-    error: outcome && outcome.kind !== 'accepted' ? outcome.error : null,
+    channel: delivery.channel,
+    providerId: delivery.providerId,
+    address: delivery.address,
+    status: statusOf(delivery),
+    reference,
+    error: last?.error ?? null,
     startedAt: delivery.startedAt,
-    sentAt: outcome?.kind === 'accepted' ? (now ?? null) : null,
+    sentAt: last?.outcome === 'ACCEPTED' ? last.endedAt : null,
     nextAttemptAt: delivery.nextAttemptAt,
     attempts: delivery.attempts,
   }

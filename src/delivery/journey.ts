@@ -1,21 +1,34 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { HttpDoor, Outcome, Provider } from '../channels/provider.ts'
+import type { HttpDoor, Outcome, Provider, Rendered } from '../channels/provider.ts'
 import type { Account } from '../domain/account.ts'
 import { deepMerge, type JsonObject } from '../domain/json.ts'
 import { type Plan, plan, type Step } from '../domain/plan.ts'
-import { type Move, nextMove, type Route, restAfter } from '../domain/route.ts'
+import { type Move, nextMove, openSteps, type Route, restAfter } from '../domain/route.ts'
 import type { Perform, Work } from '../queue/kinds.ts'
 import { render } from '../render/content.ts'
+import { isConnectionLost } from '../store/connect.ts'
 import { callProvider } from './call.ts'
-import { attemptEntry, failedEntry, giveUpEntry, leftoversEntry, settledEntry, simulatedEntry, stoppedEntry } from './entries.ts'
+import {
+  attemptEntry,
+  failedEntry,
+  giveUpEntry,
+  leftoversEntry,
+  settledEntry,
+  simulatedEntry,
+  stoppedEntry,
+  uncalledEntry,
+  waitEntry,
+  withEnded,
+} from './entries.ts'
 import { type KnownDelivery, type Letter, type Letters, newDelivery, turnOf } from './letter.ts'
-import { createQuarantine } from './quarantine.ts'
-import type { Record } from './record.ts'
+import { createQuarantine, type Quarantine } from './quarantine.ts'
+import type { Entry, WriteEntry } from './record.ts'
 
 /** What the journey needs from the house. */
 export interface JourneyParts {
   readonly letters: Letters
-  readonly record: Record
+  readonly record: WriteEntry
   readonly providers: readonly Provider[]
   readonly http: HttpDoor
   readonly now: () => Date
@@ -28,7 +41,10 @@ export interface JourneyParts {
 /** How long a message may be under way. */
 export const MESSAGE_TIMEOUT_MS = 72 * 3_600_000
 
-/** Attempts that were noted and never settled, after which a message is a dead letter. */
+/**
+ * Attempts from which no worker came back, after which a message is a dead letter. They are crashes of ours, often before
+ * the call; a step of which one answer never came either ends earlier than that, UNKNOWN (MAX_UNKNOWN).
+ */
 export const MAX_CRASHES = 3
 
 /** Messages that wait for their turn to be tried alone hold slots, so only this many do; the others come back later. */
@@ -48,13 +64,26 @@ export function createJourney(parts: JourneyParts): Perform<'deliver'> {
   return async (ref, work) => {
     const letter = await parts.letters.read(ref)
     if (letter === null) return void (await parts.record({ job: work.job, after: 'settle' }))
+    if (letter.sealedTokens.length > 0) {
+      parts.log.warn({ message: letter.row.id, tokens: letter.sealedTokens }, 'device tokens do not open and are left out')
+    }
     const journey = new Journey(parts, work, letter)
-    if (!(await journey.settleLeftovers())) return
-    const route = plan(letter.snapshot)
-    if (route.kind === 'stop') return journey.stop(route)
-    if (journey.crashes < MAX_CRASHES - 1) return journey.follow(route)
-    if (!(await quarantine.alone(() => journey.follow(route)))) await journey.comeBackLater()
+    try {
+      await goOn(journey, quarantine)
+    } catch (fault) {
+      if (!journey.isOverdue || work.signal.aborted || isConnectionLost(fault)) throw fault
+      parts.log.error({ err: fault, message: letter.row.id }, 'a message failed by a fault until its time was up')
+      await journey.giveUpFaulty()
+    }
   }
+}
+
+async function goOn(journey: Journey, quarantine: Quarantine): Promise<void> {
+  if (!(await journey.settleLeftovers())) return
+  const route = plan(journey.letter.snapshot)
+  if (route.kind === 'stop') return journey.stop(route)
+  if (journey.crashes < MAX_CRASHES - 1) return journey.follow(route)
+  if (!(await quarantine.alone(() => journey.follow(route)))) await journey.comeBackLater()
 }
 
 /** The state of one performance: the deliveries as they stand, in memory as in the database. */
@@ -62,9 +91,8 @@ class Journey {
   readonly parts: JourneyParts
   readonly work: Work
   readonly letter: Letter
+  /** Those of the newest attempts last. */
   readonly deliveries: Map<string, KnownDelivery>
-  /** The step of the last attempt made here, to tell a failover from a first try. */
-  last: Step | null = null
 
   constructor(parts: JourneyParts, work: Work, letter: Letter) {
     this.parts = parts
@@ -84,12 +112,8 @@ class Journey {
     }
     const { crashes } = this
     if (open.length === 0 && crashes < MAX_CRASHES) return true
-    const entry = leftoversEntry(
-      this.letter,
-      this.work.job,
-      open.map(({ turn }) => this.deliveries.get(turn)!),
-      this.parts.now(),
-    )
+    const leftovers = open.map(({ turn }) => this.deliveries.get(turn)!)
+    const entry = leftoversEntry(this.letter, this.work.job, leftovers)
     if (crashes < MAX_CRASHES) return this.write({ ...entry, after: 'keep' })
     await this.write({ ...entry, ...giveUpEntry(this.letter, this.work.job, crashes, this.parts.now(), this.sent) })
     return false
@@ -107,7 +131,22 @@ class Journey {
   }
 
   async comeBackLater(): Promise<void> {
-    await this.write({ job: this.work.job, after: new Date(this.parts.now().getTime() + SUSPECT_REST_MS) })
+    await this.write({ job: this.work.job, after: { afterMs: SUSPECT_REST_MS } })
+  }
+
+  private get deadline(): Date {
+    return new Date(this.letter.row.enqueuedAt.getTime() + MESSAGE_TIMEOUT_MS)
+  }
+
+  get isOverdue(): boolean {
+    return this.parts.now() >= this.deadline
+  }
+
+  /** Its performance throws and its time is up: it ends rather than fail for ever. */
+  async giveUpFaulty(): Promise<void> {
+    if (this.sent) return void (await this.write({ job: this.work.job, after: 'settle' }))
+    const move = { kind: 'fail', reason: 'FAILED', error: FAULTY } as const
+    await this.write(failedEntry(this.letter, this.work.job, move, this.parts.now()))
   }
 
   async stop(stopped: Plan & { kind: 'stop' }): Promise<void> {
@@ -117,16 +156,17 @@ class Journey {
 
   /** Makes the next move. False when there is none for this performance. */
   async advance(planned: Plan & { kind: 'route' }): Promise<boolean> {
-    const move = this.nextMove(planned)
+    const now = this.parts.now()
+    const { move } = this.nextMove(planned, now)
     switch (move.kind) {
       case 'done':
         await this.write({ job: this.work.job, after: 'settle' })
         return false
       case 'fail':
-        await this.write(failedEntry(this.letter, this.work.job, move, this.parts.now()))
+        await this.write(failedEntry(this.letter, this.work.job, move, now))
         return false
       case 'wait':
-        await this.write({ job: this.work.job, after: move.until })
+        await this.write(waitEntry(this.work.job, move, now))
         return false
       case 'try':
         return this.attempt(move.step, planned)
@@ -140,43 +180,55 @@ class Journey {
       await this.write(simulatedEntry(letter, work.job, step, content, planned.decisions, parts.now()))
       return false
     }
-    const { sent } = this
-    const begun = this.beginDelivery(step)
-    const first = this.deliveries.size === 1 && begun.attempts.length === 1
-    const failedOver = this.failedOverFrom(step)
-    const noted = await this.write(
-      attemptEntry({
-        letter,
-        job: work.job,
-        step,
-        delivery: begun,
-        content,
-        decisions: planned.decisions,
-        failedOver,
-        first,
-        sent,
-      }),
-    )
-    if (!noted || !work.holdsLease()) return false
+    const begun = await this.note(step, content, planned)
+    if (begun === null) return false
     const started = performance.now()
     const outcome = await callProvider(parts, { letter, step, content, deliveryId: begun.id }, work.signal)
     parts.observed(step, outcome, (performance.now() - started) / 1000)
     return this.settle(step, begun, outcome, content, planned)
   }
 
+  /** Notes an attempt. Null where it must not be made: the message was taken over, or nobody knows that it is noted. */
+  private async note(step: Step, content: Rendered, { decisions }: Plan & { kind: 'route' }): Promise<KnownDelivery | null> {
+    const { letter, work, sent } = this
+    const known = this.deliveries.get(turnOf(step.providerId, step.address.id))
+    const failedOver = this.failedOverFrom(step)
+    const delivery = this.beginDelivery(step)
+    const first = this.deliveries.size === 1 && delivery.attempts.length === 1
+    const entry = attemptEntry({ letter, job: work.job, step, delivery, content, decisions, failedOver, first, sent })
+    try {
+      if (!(await this.write(entry, known))) return null
+      if (work.holdsLease()) return delivery
+    } catch (error) {
+      if (!isConnectionLost(error) || !work.holdsLease()) throw error
+    }
+    await this.takeBack(delivery)
+    return null
+  }
+
+  /** The call of an attempt was never made: nothing about it is unknown, and it is no crash. */
+  private async takeBack(begun: KnownDelivery): Promise<void> {
+    const delivery = this.endDelivery(begun, { kind: 'retry', error: UNCALLED }, this.parts.now())
+    await this.write(uncalledEntry(this.letter, this.work.job, { ...delivery, nextAttemptAt: this.parts.now() }))
+  }
+
   private async settle(
     step: Step,
     begun: KnownDelivery,
     outcome: Outcome,
-    content: ReturnType<typeof render>,
+    content: Rendered,
     planned: Plan & { kind: 'route' },
   ): Promise<boolean> {
     const { sent, letter, work } = this
     const now = this.parts.now()
-    const delivery = this.endDelivery(begun, outcome, now)
-    const move = this.nextMove(planned)
-    const alive = await this.write(settledEntry({ letter, job: work.job, step, delivery, outcome, content, move, now, sent }))
-    this.last = step
+    const { turn } = this.endDelivery(begun, outcome, now)
+    const { move, open } = this.nextMove(planned, now)
+    const ended = this.endRests(open)
+    const delivery = this.deliveries.get(turn)!
+    const others = ended.filter((one) => one.turn !== turn)
+    const alive = await this.write(
+      settledEntry({ letter, job: work.job, step, delivery, outcome, content, move, now, sent, others }),
+    )
     return alive && move.kind === 'try'
   }
 
@@ -216,21 +268,34 @@ class Journey {
   }
 
   private keep(delivery: KnownDelivery): KnownDelivery {
+    this.deliveries.delete(delivery.turn)
     this.deliveries.set(delivery.turn, delivery)
     return delivery
   }
 
-  private nextMove(planned: Plan & { kind: 'route' }): Move {
-    const { letter, parts, deliveries } = this
+  /** Takes their next attempt from deliveries that will have none, and returns them. */
+  private endRests(open: readonly Step[]): readonly KnownDelivery[] {
+    const turns = new Set(open.map((step) => turnOf(step.providerId, step.address.id)))
+    const ended = [...this.deliveries.values()]
+      .filter(({ turn, nextAttemptAt }) => nextAttemptAt !== null && !turns.has(turn))
+      .map((delivery) => ({ ...delivery, nextAttemptAt: null }))
+    for (const delivery of ended) this.deliveries.set(delivery.turn, delivery)
+    return ended
+  }
+
+  /** open: the steps that may be tried now or later. */
+  private nextMove(planned: Plan & { kind: 'route' }, now: Date): { move: Move; open: readonly Step[] } {
+    const { letter, deliveries } = this
     const route: Route = {
       steps: planned.steps,
       turnOf: (step) => deliveries.get(turnOf(step.providerId, step.address.id)) ?? UNTRIED,
       onUnknown: (step) => accountOf(letter, step).onUnknown,
-      deadline: new Date(letter.row.enqueuedAt.getTime() + MESSAGE_TIMEOUT_MS),
-      now: parts.now(),
+      deadline: this.deadline,
+      now,
     }
     const isPlanned = planned.steps.some((step) => route.turnOf(step).attempts.at(-1)?.outcome === 'ACCEPTED')
-    return this.sent && !isPlanned ? { kind: 'done' } : nextMove(route)
+    if (this.sent && !isPlanned) return { move: { kind: 'done' }, open: [] }
+    return { move: nextMove(route), open: openSteps(route) }
   }
 
   /** Whether one of its addresses has taken the message: nothing takes that back. */
@@ -238,18 +303,53 @@ class Journey {
     return [...this.deliveries.values()].some(({ attempts }) => attempts.at(-1)?.outcome === 'ACCEPTED')
   }
 
-  private failedOverFrom(step: Step): Step | null {
-    const sameTurn = this.last?.providerId === step.providerId && this.last.channel === step.channel
-    return this.last === null || sameTurn ? null : this.last
+  /** The delivery of the newest attempt, where that was another account's or channel's. */
+  private failedOverFrom(step: Step): KnownDelivery | null {
+    const newest = newestOf([...this.deliveries.values()])
+    return newest === null || (newest.providerId === step.providerId && newest.channel === step.channel) ? null : newest
   }
 
-  /** A message that is no longer ours is let go: its job ends if it is still held, and stays with whoever took it otherwise. */
-  private async write(entry: Parameters<Record>[0]): Promise<boolean> {
-    if (await this.parts.record(entry)) return true
-    await this.parts.record({ job: this.work.job, after: 'settle' })
+  /**
+   * A message that is no longer ours is let go: its job ends if it is still held, and stays with whoever took it otherwise.
+   *
+   * @param known the delivery as it stands in the database, where the entry begins an attempt of it
+   */
+  private async write(entry: Entry, known?: KnownDelivery): Promise<boolean> {
+    if (await this.writePatiently(entry)) return true
+    if (known) this.keep(known)
+    await this.writePatiently({ job: this.work.job, after: 'settle' })
     return false
   }
+
+  /**
+   * What may be repeated is, until the database is back or the lease is over: a result that were dropped would be a
+   * message sent twice.
+   */
+  private async writePatiently(entry: Entry): Promise<boolean> {
+    const whole = entry.after === 'settle' ? withEnded(entry, this.letter, this.endRests([])) : entry
+    for (let restMs = FIRST_REPEAT_MS; ; restMs = Math.min(restMs * 2, LONGEST_REPEAT_MS)) {
+      try {
+        return await this.parts.record(whole)
+      } catch (error) {
+        if (entry.after === 'keep' || !isConnectionLost(error) || !this.work.holdsLease()) throw error
+        this.parts.log.warn({ err: error, message: this.letter.row.id, againInMs: restMs }, 'a result is written again')
+      }
+      await pause(restMs, undefined, { signal: this.work.signal })
+    }
+  }
 }
+
+/** Of those that stand last where their newest attempts began in the same millisecond. */
+function newestOf(deliveries: readonly KnownDelivery[]): KnownDelivery | null {
+  const startOf = (delivery: KnownDelivery) => delivery.attempts.at(-1)?.startedAt.getTime() ?? 0
+  return deliveries.reduce<KnownDelivery | null>((a, b) => (a === null || startOf(b) >= startOf(a) ? b : a), null)
+}
+
+const FIRST_REPEAT_MS = 50
+const LONGEST_REPEAT_MS = 2_000
+
+const UNCALLED = 'The worker did not get to the call; nothing was sent.'
+const FAULTY = 'Something went wrong on our side each time, until its time was up.'
 
 const ABANDONED = 'The worker that called the provider never came back; nobody knows whether it was taken.'
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Channel } from '../channels/provider.ts'
 import { type Account, accountsOf, type BuiltInAccount, openSettings } from '../domain/account.ts'
 import type { Vault } from '../domain/command.ts'
 import { keysPlace } from '../domain/device-token.ts'
@@ -18,6 +19,8 @@ export interface Letter {
   readonly definition: Definition
   readonly accounts: readonly Account[]
   readonly snapshot: Snapshot
+  /** Ids of device tokens left out of the snapshot, since their keys do not open: sealed with a secret that is gone. */
+  readonly sealedTokens: readonly string[]
   /** By turn. */
   readonly deliveries: ReadonlyMap<string, KnownDelivery>
 }
@@ -26,6 +29,10 @@ export interface Letter {
 export interface KnownDelivery {
   readonly id: string
   readonly turn: string
+  readonly channel: Channel
+  readonly providerId: string
+  /** Its address's id. */
+  readonly address: string
   readonly startedAt: Date
   readonly nextAttemptAt: Date | null
   readonly attempts: readonly Attempt[]
@@ -76,34 +83,57 @@ export function createLetters(parts: LetterParts): Letters {
 }
 
 function toLetter(row: LetterRow, accounts: readonly Account[], vault: Vault, now: Date): Letter {
+  const tokens = row.tokens ?? []
+  const deviceTokens = tokens.flatMap((token) => toToken(row, token, vault) ?? [])
   const snapshot: Snapshot = {
     to: row.to as RecipientInput,
     userId: row.userId,
     profile: row.profile ?? {},
-    deviceTokens: (row.tokens ?? []).map((token) => toToken(row, token, vault)),
+    deviceTokens,
     accounts,
     now,
   }
+  const sealedTokens = tokens.map(({ id }) => id).filter((id) => !deviceTokens.some((token) => token.id === id))
   const deliveries = new Map((row.deliveries ?? []).map(toDelivery).map((delivery) => [delivery.turn, delivery]))
-  return { row, definition: row.definition as unknown as Definition, accounts, snapshot, deliveries }
+  return { row, definition: row.definition as unknown as Definition, accounts, snapshot, sealedTokens, deliveries }
 }
 
-function toToken(row: LetterRow, token: TokenRow, vault: Vault): PlannedToken {
-  const place = keysPlace(row.environmentId, row.userId ?? '', token.tokenHash)
+/** Null where its keys do not open. */
+function toToken(row: LetterRow, token: TokenRow, vault: Vault): PlannedToken | null {
+  const keys = openKeys(row, token, vault)
+  if (keys === undefined) return null
   return {
     id: token.id,
     kind: token.kind,
     token: token.token,
     providerId: token.providerId,
-    keys: token.keys === null ? null : (JSON.parse(vault.open(token.keys, place)) as PlannedToken['keys']),
+    keys,
     expiresAt: dateOf(token.expiresAt),
   }
 }
 
+/** Undefined where they do not open. */
+function openKeys(row: LetterRow, token: TokenRow, vault: Vault): PlannedToken['keys'] | undefined {
+  if (token.keys === null) return null
+  try {
+    return JSON.parse(vault.open(token.keys, keysPlace(row.environmentId, row.userId ?? '', token.tokenHash)))
+  } catch {
+    return undefined
+  }
+}
+
 /** A step's delivery before its first attempt. Its id follows from what it is, so that every worker gives it the same. */
-export function newDelivery(letter: Letter, { providerId, address }: Step, startedAt: Date): KnownDelivery {
-  const id = deliveryId(letter.row.id, providerId, address.id)
-  return { id, turn: turnOf(providerId, address.id), startedAt, nextAttemptAt: null, attempts: [] }
+export function newDelivery(letter: Letter, { channel, providerId, address }: Step, startedAt: Date): KnownDelivery {
+  return {
+    id: deliveryId(letter.row.id, providerId, address.id),
+    turn: turnOf(providerId, address.id),
+    channel,
+    providerId,
+    address: address.id,
+    startedAt,
+    nextAttemptAt: null,
+    attempts: [],
+  }
 }
 
 /** Names a step's turn within a message: an account and an address. */
@@ -115,6 +145,9 @@ function toDelivery(row: DeliveryRow): KnownDelivery {
   return {
     id: row.id,
     turn: turnOf(row.providerId, row.address),
+    channel: row.channel,
+    providerId: row.providerId,
+    address: row.address,
     startedAt: new Date(row.startedAt),
     nextAttemptAt: dateOf(row.nextAttemptAt),
     attempts: (row.attempts as Kept<Attempt>[]).map(toAttempt),

@@ -23,8 +23,8 @@ import {
 /** One entry of a message's journey: everything that is to be true at once. What it does not name stays as it is. */
 export interface Entry {
   readonly job: Held
-  /** What becomes of the job: kept for the next step, over, or put back until a moment. */
-  readonly after: 'keep' | 'settle' | Date
+  /** What becomes of the job: kept for the next step, over, or put back for a while by the database's clock. */
+  readonly after: 'keep' | 'settle' | { readonly afterMs: number }
   readonly message?: MessageChange
   /** Deliveries that begin. */
   readonly begun?: readonly DeliveryChange[]
@@ -41,25 +41,29 @@ export interface Entry {
 /**
  * Writes an entry, together with those of other messages that came meanwhile. False: the job was taken over, or the
  * message is no longer a delivery's to move, and nothing of the entry was written.
+ *
+ * Where the connection was lost the entry may have been written all the same. One that lets its job go may be written
+ * again: the job is not there to be let go twice, so the second time answers false. One that keeps it may not.
  */
-export type Record = (entry: Entry) => Promise<boolean>
+export type WriteEntry = (entry: Entry) => Promise<boolean>
 
-export function createRecord(parts: { db: Db; published(events: readonly LogEvent[]): void }): Record {
+export function createRecord(parts: { db: Db; published(events: readonly LogEvent[]): void }): WriteEntry {
   return groupWrites<Entry, boolean>(
     async (entries) => {
       const { kept, written } = await parts.db.transaction().execute((tx) => write(tx, entries))
       if (written.length > 0) parts.published(written)
       return entries.map((entry) => kept.has(entry))
     },
-    // A job that is settled is not there to be settled again; what keeps or postpones it would be written twice.
-    { maxSize: 200, repeatable: ({ after }) => after === 'settle' },
+    // Repetition is the caller's, who knows whether the job is still held.
+    { maxSize: 200 },
   )
 }
 
 async function write(tx: Tx, entries: readonly Entry[]): Promise<{ kept: ReadonlySet<Entry>; written: readonly LogEvent[] }> {
-  const ours = await dealWithJobs(tx, entries)
+  const ours = await holdJobs(tx, entries)
   const moved = await changeMessages(tx, pick(ours, 'message'))
   const kept = ours.filter((entry) => entry.message === undefined || moved.has(entry.message.id))
+  await putBack(tx, kept)
   await insertDeliveries(
     tx,
     kept.flatMap((entry) => entry.begun ?? []),
@@ -73,50 +77,43 @@ async function write(tx: Tx, entries: readonly Entry[]): Promise<{ kept: Readonl
   await insertDeadLetters(tx, pick(kept, 'deadLetter'))
   await retireDeviceTokens(tx, pick(kept, 'retire'))
   await markProviders(tx, pick(kept, 'mark'))
-  const inboxEvents = await fillInboxes(tx, pick(kept, 'inbox'))
-  const events = [...kept.flatMap((entry) => entry.events ?? []), ...inboxEvents]
+  const messageEvents = kept.flatMap((entry) => entry.events ?? [])
+  const inboxEvents = await fillInboxes(tx, pick(kept, 'inbox'), messageEvents)
+  const events = [...messageEvents, ...inboxEvents]
   return { kept: new Set(kept), written: events.length > 0 ? await append(tx, events) : [] }
 }
 
-/** The entries whose job is still held with the fence it was claimed with. */
-async function dealWithJobs(tx: Tx, entries: readonly Entry[]): Promise<readonly Entry[]> {
-  const kept = entries.filter(({ after }) => after === 'keep')
-  const over = entries.filter(({ after }) => after === 'settle')
-  const later = entries.filter(({ after }) => after instanceof Date)
-  const alive = new Set<number>()
-  const add = (ids: ReadonlySet<number>) => {
-    for (const id of ids) alive.add(id)
-  }
-  if (kept.length > 0)
-    add(
-      await confirm(
-        tx,
-        kept.map(({ job }) => job),
-      ),
-    )
-  if (over.length > 0)
-    add(
-      await settle(
-        tx,
-        over.map(({ job }) => job),
-      ),
-    )
-  if (later.length > 0)
-    add(
-      await postpone(
-        tx,
-        later.map(({ job, after }) => ({ ...job, runAt: after as Date })),
-      ),
-    )
-  return entries.filter(({ job }) => alive.has(job.id))
+/** The entries whose job is still held with the fence it was claimed with. Jobs that are over are gone then. */
+async function holdJobs(tx: Tx, entries: readonly Entry[]): Promise<readonly Entry[]> {
+  const over = entries.filter(({ after }) => after === 'settle').map(({ job }) => job)
+  const others = entries.filter(({ after }) => after !== 'settle').map(({ job }) => job)
+  const settled = await settle(tx, over)
+  const confirmed = await confirm(tx, others)
+  // A process that took its own job over may have both in one group; the newest fence is the one that counted.
+  const newest = new Map<number, number>()
+  for (const { job } of entries) newest.set(job.id, Math.max(job.fence, newest.get(job.id) ?? 0))
+  return entries.filter(({ job: { id, fence } }) => (settled.has(id) || confirmed.has(id)) && newest.get(id) === fence)
 }
 
-/** Inbox rows and their events. The log is locked first, so that the counts are true at the event's position. */
-async function fillInboxes(tx: Tx, messages: readonly NewInboxMessage[]): Promise<readonly NewEvent[]> {
+/** Only what was kept: the job of a message that is no longer a delivery's to move stays in hand, to be settled. */
+async function putBack(tx: Tx, kept: readonly Entry[]): Promise<void> {
+  const later = kept.flatMap(({ job, after }) => (typeof after === 'object' ? [{ ...job, runAt: after }] : []))
+  await postpone(tx, later)
+}
+
+/**
+ * Inbox rows and their events. The log is locked first, so that the counts are true at the event's position: with the logs
+ * of everything else that this transaction is about to append, since heads are locked in one order or two writers deadlock.
+ */
+async function fillInboxes(
+  tx: Tx,
+  messages: readonly NewInboxMessage[],
+  others: readonly NewEvent[],
+): Promise<readonly NewEvent[]> {
   const added = await insertInboxMessages(tx, messages)
   const fresh = messages.filter(({ id }) => added.has(id))
   if (fresh.length === 0) return []
-  await lockLog(tx, [...new Set(fresh.map(({ environmentId }) => environmentId))])
+  await lockLog(tx, [...new Set([...fresh, ...others].map(({ environmentId }) => environmentId))])
   const counts = await countInboxes(tx, fresh)
   return fresh.map((message, index) => ({
     environmentId: message.environmentId,

@@ -22,7 +22,10 @@ export async function settle(tx: Tx, jobs: readonly Held[]): Promise<ReadonlySet
   return idsOf(settled.rows)
 }
 
-/** Puts jobs back to be claimed again at `runAt`, by any process. */
+/**
+ * Puts jobs back to be claimed again at `runAt`, by any process. Their fence is raised: to whoever had them they are over,
+ * so that a postponement whose answer got lost can be asked for again without being carried out twice.
+ */
 export async function postpone(tx: Tx, jobs: readonly (Held & { readonly runAt: RunAt })[]): Promise<ReadonlySet<number>> {
   if (jobs.length === 0) return new Set()
   const at = jobs.map(({ runAt }) => (runAt instanceof Date ? runAt : null))
@@ -34,7 +37,7 @@ export async function postpone(tx: Tx, jobs: readonly (Held & { readonly runAt: 
         as wanted(id, at, after_ms)
     )
     update job
-    set holder = null,
+    set holder = null, fence = fence + 1,
         run_at = coalesce(wanted.at, date_trunc('milliseconds', now()) + wanted.after_ms * interval '1 millisecond')
     from wanted
     where job.id = any(array(select id from held)) and wanted.id = job.id

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
@@ -27,6 +28,8 @@ export interface StoreOptions {
   readonly log?: StoreLog
   /** How long to wait for a database that is not up yet, in milliseconds; by default 30 s. */
   readonly patienceMs?: number
+  /** After which a statement that is not answered counts as lost with its connection, in milliseconds; by default 30 s. */
+  readonly queryTimeoutMs?: number
   /** Take a PostgreSQL that may lose commits in a crash: for tests. */
   readonly allowUnsafe?: boolean
 }
@@ -37,6 +40,8 @@ export interface StoreOptions {
  */
 const IDLE_IN_TRANSACTION_MS = 15_000
 const CONNECT_MS = 10_000
+/** A network that swallows everything says nothing for minutes, and a group of writes would wait for it as long. */
+const QUERY_MS = 30_000
 
 /**
  * Opens PostgreSQL. For Kysely int8 comes back as number (positions and ids stay below 2^53), timestamptz as Date, jsonb as
@@ -78,9 +83,30 @@ function openPool(options: StoreOptions): pg.Pool {
   })
   // An idle connection that breaks is replaced by the pool; unheard, the event would end the process.
   // A connection that breaks while it is checked out tells its user by the query that fails; unheard, it would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('connect', (client) => {
+    client.on('error', () => {})
+    endWhenSilent(client, options.queryTimeoutMs ?? QUERY_MS)
+  })
   pool.on('error', (error) => options.log?.warn({ err: error }, 'lost a connection to PostgreSQL'))
   return pool
+}
+
+/**
+ * Ends a connection whose statement is not answered in time: it fails like one whose connection broke, and the pool makes
+ * another. (The driver's own query_timeout leaves the connection in use, with the late answer still to come.)
+ */
+function endWhenSilent(client: pg.PoolClient, timeoutMs: number): void {
+  const { stream } = (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection
+  const query = client.query.bind(client) as (...args: readonly unknown[]) => unknown
+  let silence: NodeJS.Timeout | undefined
+  client.query = ((...args: readonly unknown[]) => {
+    clearTimeout(silence)
+    silence = setTimeout(() => stream.destroy(), timeoutMs)
+    return query(...args)
+  }) as typeof client.query
+  // Said when no statement is under way any more.
+  client.on('drain', () => clearTimeout(silence))
+  client.on('end', () => clearTimeout(silence))
 }
 
 const INT8 = 20

@@ -16,7 +16,8 @@ export interface GroupOptions<I> {
  * arrives meanwhile forms the next, in the order it came.
  *
  * A group that throws is tried again one by one, so nobody pays for another's input. Where its connection was lost it may
- * have been committed all the same: then only those inputs are tried again which may be written twice, the others reject.
+ * have been committed all the same: then only those inputs are tried again which may be written twice, together and once; the
+ * others reject.
  *
  * @param run writes the inputs together, all or none, and answers with one output for each, in order
  * @param options maxSize: the most inputs of a group, 1 or more. repeatable: whether writing an input that is written already
@@ -59,10 +60,25 @@ async function settle<I, O>(
       throw new Error(`A group of ${group.length} was answered with ${outputs.length} outputs.`)
     for (const [index, { resolve }] of group.entries()) resolve(outputs[index] as O)
   } catch (error) {
-    const lost = isConnectionLost(error)
+    if (isConnectionLost(error)) return await repeat(run, group, repeatable, error)
     for (const one of group) {
-      if (lost ? repeatable(one.input) : group.length > 1) await settle(run, [one], { repeatable: () => false })
+      if (group.length > 1) await settle(run, [one], {})
       else one.reject(error)
     }
   }
+}
+
+/** Together: where nobody answers, each by itself would wait as long as all of them. */
+async function repeat<I, O>(
+  run: (inputs: readonly I[]) => Promise<readonly O[]>,
+  group: readonly Waiting<I, O>[],
+  repeatable: (input: I) => boolean,
+  error: unknown,
+): Promise<void> {
+  const again: Waiting<I, O>[] = []
+  for (const one of group) {
+    if (repeatable(one.input)) again.push(one)
+    else one.reject(error)
+  }
+  if (again.length > 0) await settle(run, again, {})
 }

@@ -82,7 +82,7 @@ function letterQuery(refs: readonly MessageRef[]) {
         'id', d.id, 'channel', d.channel, 'providerId', d.provider_id, 'status', d.status, 'startedAt', d.started_at,
         'address', d.address, 'nextAttemptAt', d.next_attempt_at,
         'attempts', d.attempts
-      )) as deliveries
+      ) order by d.started_at, d.id) as deliveries
       from delivery d where d.environment_id = m.environment_id and d.message_id = m.id
     ) d on true`
 }

@@ -43,12 +43,13 @@ export interface NewOutput {
 /** Messages still under way, or already sent to one of several addresses: only these may be moved by a delivery. */
 const MOVABLE = sql`('ENQUEUED', 'DELAYED', 'ROUTED', 'SENT')`
 
-/** Moves messages; those that are no longer a delivery's to move (canceled, say) are not in the answer. */
+/** Moves messages; updated_at says when the status last changed. Those that are no longer a delivery's to move (canceled, say) are not in the answer. */
 export async function changeMessages(tx: Tx, changes: readonly MessageChange[]): Promise<ReadonlySet<string>> {
   if (changes.length === 0) return new Set()
   const { rows } = await sql<{ id: string }>`
     update message m
-    set status = c.status, reason = c.reason, error = c.error, updated_at = c."updatedAt",
+    set status = c.status, reason = c.reason, error = c.error,
+        updated_at = case when m.status <> c.status then c."updatedAt" else m.updated_at end,
         sent_at = coalesce(m.sent_at, c."sentAt")
     from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
       as c("environmentId" text, id text, status message_status, reason message_reason, error text, "sentAt" timestamptz,

@@ -21,11 +21,19 @@ import { giveBack } from '../../src/queue/settle.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
 import { testDatabase } from '../support/database.ts'
+import { startWire } from '../support/wire.ts'
 
 /** A provider of the outside world: it writes down each call and answers as it is told. */
 export interface Post {
   readonly calls: Outgoing[]
-  answer: (outgoing: Outgoing) => Promise<Outcome>
+  answer: (outgoing: Outgoing, kind: string) => Promise<Outcome>
+}
+
+export interface OfficeOptions {
+  readonly channel?: Channel
+  readonly onUnknown?: 'RESEND' | 'FAIL'
+  /** One account of each, tried in this order. */
+  readonly kinds?: readonly string[]
 }
 
 const ENVIRONMENT = 'production'
@@ -36,46 +44,62 @@ export const hanging = (): Promise<Outcome> => NEVER
 export const accepting = (): Promise<Outcome> => Promise.resolve({ kind: 'accepted' })
 
 /** Accepts sends and lets tests be the workers: who holds a message, who dies with it, and who takes it over. */
-export async function openOffice(options: { channel?: Channel; onUnknown?: 'RESEND' | 'FAIL' } = {}) {
-  const { channel = 'EMAIL', onUnknown = 'RESEND' } = options
+export async function openOffice(options: OfficeOptions = {}) {
+  const { channel = 'EMAIL', onUnknown = 'RESEND', kinds = ['post'] } = options
   const database = await testDatabase()
+  const line = await startLine(database.url)
   const store = await openStore({ url: database.url, poolSize: 8 })
+  const far = await openStore({ url: line.url, poolSize: 2 })
   const vault = createSecrets([randomBytes(32)])
   const guard = createAddressGuard({ allowedNetworks: [], own: [] })
   const http = createHttpDoor({ guard })
-  const now = () => new Date()
+  let clockMs = 0
+  const now = () => new Date(Date.now() + clockMs)
   await layFoundation(store.db, `ck_live_${'k'.repeat(43)}`, now())
 
   const post: Post = { calls: [], answer: accepting }
-  const provider: Provider = {
-    kind: 'post',
-    channel,
-    name: 'Post',
-    settings: z.object({}),
-    deliver(outgoing) {
-      post.calls.push(outgoing)
-      return post.answer(outgoing)
-    },
-  }
-  const { account, settings } = builtInAccount(provider, {}, now())
-  const builtIns = [{ settings, account: { ...account, onUnknown } }]
+  const providers = kinds.map(
+    (kind): Provider => ({
+      kind,
+      channel,
+      name: 'Post',
+      settings: z.object({}),
+      deliver(outgoing) {
+        post.calls.push(outgoing)
+        return post.answer(outgoing, kind)
+      },
+    }),
+  )
+  const builtIns = providers.map((provider) => {
+    const { account, settings } = builtInAccount(provider, {}, now())
+    return { settings, account: { ...account, onUnknown } }
+  })
+  const warnings: string[] = []
+  const warned = { write: (line: string) => void warnings.push(JSON.parse(line).msg) }
   const letters = createLetters({ db: store.db, vault, builtIns, now })
   const journey = createJourney({
     letters,
-    record: createRecord({ db: store.db, published: () => {} }),
-    providers: [provider],
+    record: createRecord({ db: far.db, published: () => {} }),
+    providers,
     http,
     now,
     random: () => 0,
-    log: pino({ level: 'silent' }),
+    log: pino({ level: 'warn' }, warned),
     observed: () => {},
   })
-  const commands = createCommands({ db: store.db, providers: [provider], guard, vault, now, published: () => {}, wake: () => {} })
+  const commands = createCommands({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
   let held: { worker: string; jobs: readonly Claimed[] } = { worker: '', jobs: [] }
   let workers = 0
 
   return {
     post,
+    /** What the workers write goes this way. */
+    line,
+    warnings,
+    /** Sets the clock of the workers, not the database's. */
+    setClock(ms: number): void {
+      clockMs = ms
+    },
     async send(to: SendInput['to'][number]): Promise<string> {
       const input = checkSend({ to: [to], content: { title: 'Hello' } }, guard)
       const [accepted] = await commands.runGroup(acceptSends, [{ actor: ACTOR, input, key: null }])
@@ -83,10 +107,15 @@ export async function openOffice(options: { channel?: Channel; onUnknown?: 'RESE
       return accepted.requestId
     },
     addDevice: (userId: string, token: string) => commands.run(ACTOR, putDeviceToken, { userId, input: { kind: 'post', token } }),
+    /** As after the secret it was sealed with was retired. */
+    async sealWithAnother(token: string): Promise<void> {
+      await sql`update device_token set keys = 'sealed with a secret that is gone' where token = ${token}`.execute(store.db)
+    },
     /** A new worker takes what is due, from whoever holds it. Null where there is nothing. */
     async takeOver(): Promise<Claimed | null> {
       await giveBack(store.db, held.worker, held.jobs)
-      await sql`update job set run_at = now()`.execute(store.db)
+      // Truncated: rounded up to its milliseconds, it would not be due yet.
+      await sql`update job set run_at = date_trunc('milliseconds', now())`.execute(store.db)
       workers += 1
       const worker = `worker-${workers}`
       const { jobs } = await claim(store.db, { worker, lane: 'single', limit: 10, kinds: ['deliver'], after: '' })
@@ -106,7 +135,20 @@ export async function openOffice(options: { channel?: Channel; onUnknown?: 'RESE
         outcomes: [...letter.deliveries.values()].map(({ attempts }) => attempts.map(({ outcome }) => outcome)),
         events: events.map(({ type }) => type),
         last: events.at(-1),
+        deliveries: (
+          await sql<{ providerId: string; status: string; nextAttemptAt: Date | null; reference: string | null }>`
+            select provider_id as "providerId", status, next_attempt_at as "nextAttemptAt", reference
+            from delivery where message_id = ${messageId} order by started_at, id`.execute(store.db)
+        ).rows,
+        updatedAt: (await sql<{ at: Date }>`select updated_at as at from message where id = ${messageId}`.execute(store.db))
+          .rows[0]?.at,
       }
+    },
+    /** In how many seconds of the database's clock its job is due; null where there is none. */
+    async dueIn(): Promise<number | null> {
+      const { rows } = await sql<{ seconds: number }>`
+        select extract(epoch from run_at - now())::float8 as seconds from job`.execute(store.db)
+      return rows[0]?.seconds ?? null
     },
     async deadLetters(): Promise<readonly { crashes: number; error: string }[]> {
       return (await sql<{ crashes: number; error: string }>`select crashes, error from dead_letter`.execute(store.db)).rows
@@ -115,8 +157,30 @@ export async function openOffice(options: { channel?: Channel; onUnknown?: 'RESE
     async close() {
       await http.close()
       await store.close()
+      await far.close()
+      await line.close()
       await database.drop()
     },
+  }
+}
+
+/** A database's socket behind a wire. `down`: nobody answers there, as while PostgreSQL restarts. */
+async function startLine(databaseUrl: string) {
+  const { port, searchParams, username, pathname } = new URL(databaseUrl)
+  const real = `${searchParams.get('host')}/.s.PGSQL.${port}`
+  let isDown = false
+  const wire = await startWire(() => (isDown ? `${real}.down` : real))
+  return {
+    url: `postgresql://${username}@127.0.0.1:${wire.port}${pathname}`,
+    goDown(): void {
+      isDown = true
+      wire.cut()
+    },
+    comeUp(): void {
+      isDown = false
+    },
+    loseReplyTo: wire.loseReplyTo,
+    close: wire.close,
   }
 }
 

@@ -71,7 +71,10 @@ describe('Grouped writes', () => {
     )
     const results = await Promise.allSettled([1, 2, 3, 4].map(write))
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled'])
-    expect(groups).toEqual([[1, 2, 3, 4], [2], [4]])
+    expect(groups).toEqual([
+      [1, 2, 3, 4],
+      [2, 4],
+    ])
   })
 
   test('take an answer of the wrong length for a fault', async () => {
