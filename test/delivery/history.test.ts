@@ -115,17 +115,16 @@ test('A provider that takes messages without ever answering has two copies of on
   expect(await office.takeOver()).toBeNull()
 })
 
-test('A failover is told also when another worker, or a rest, came between', async () => {
-  await openFor({ kinds: ['first', 'second'] }, { first: [{ ...BUSY, afterMs: 0 }, BUSY], second: [ACCEPTED] })
+test('A failover is told also when a rest, and another worker, came between', async () => {
+  await openFor({ kinds: ['first', 'second'] }, { first: [BUSY], second: [BUSY, ACCEPTED] })
   const id = await office.send(ADA)
   await perform()
-  expect((await office.read(id)).events).not.toContain('FAILED_OVER')
-  // The user's clock jumps over the quick second try's rest, and the provider is busy for longer.
-  office.setClock(1_500)
+  office.setClock(61_000)
   await perform()
   const { events, status } = await office.read(id)
   expect(status).toBe('SENT')
-  expect(events.filter((type) => type === 'FAILED_OVER')).toHaveLength(1)
+  // To the second; after the rest back to the first; and to the second again.
+  expect(events.filter((type) => type === 'FAILED_OVER')).toHaveLength(3)
 })
 
 test("A message's status changed when it did, not with each attempt", async () => {
@@ -181,4 +180,16 @@ test("A provider's reference is kept, however long and whatever its characters",
   expect(status).toBe('SENT')
   expect(deliveries[0]?.reference).toMatch(/^\ufffd\ufffdlong /)
   expect(deliveries[0]?.reference).toHaveLength(1_000)
+})
+
+test('A message that fails by a fault of ours each time ends FAILED once its time is up', async () => {
+  await openFor({}, { post: [ACCEPTED] })
+  const id = await office.send({ userId: 'nobody' })
+  await office.breakPlans()
+  await expect(perform()).rejects.toThrow()
+  expect((await office.read(id)).status).toBe('ENQUEUED')
+  office.setClock(DAYS_MS)
+  await perform()
+  expect(await office.read(id)).toMatchObject({ status: 'UNDELIVERABLE', last: { reason: 'FAILED' } })
+  expect(await office.dueIn()).toBeNull()
 })

@@ -153,6 +153,8 @@ export async function openOffice(options: OfficeOptions = {}) {
     async deadLetters(): Promise<readonly { crashes: number; error: string }[]> {
       return (await sql<{ crashes: number; error: string }>`select crashes, error from dead_letter`.execute(store.db)).rows
     },
+    /** From now on no plan can be kept: a fault of ours, each time. */
+    breakPlans: () => sql`alter table plan add check (false)`.execute(store.db),
     cancel: (messageId: string) => sql`update message set status = 'CANCELED' where id = ${messageId}`.execute(store.db),
     async close() {
       await http.close()

@@ -69,7 +69,8 @@ const inbox: NonNullable<Entry['inbox']> = {
 
 test('Results of several environments, one of them with an inbox, wait for the logs in one order, so that writers cannot deadlock', async () => {
   const [first, second] = await claimJobs(2)
-  const record = createRecord({ db: store.db, published: () => {} })
+  const published: number[] = []
+  const record = createRecord({ db: store.db, published: (events) => published.push(events.length) })
   const other = store.db.transaction().execute(async (tx) => {
     await lockLog(tx, ['a'])
     const recorded = Promise.all([
@@ -81,6 +82,8 @@ test('Results of several environments, one of them with an inbox, wait for the l
     return { recorded }
   })
   expect(await (await other).recorded).toEqual([true, true])
+  // Together: a group that was ended as a deadlock is written again one by one.
+  expect(published).toEqual([2])
   const { rows } = await sql<{ position: number }>`select position from log_head order by environment_id`.execute(store.db)
   expect(rows).toEqual([{ position: 1 }, { position: 1 }])
 })
