@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -170,6 +170,8 @@ async function layServices(): Promise<Ground> {
 
 async function layFolder(): Promise<Ground> {
   const folder = await mkdtemp(join(tmpdir(), 'carillon-house-'))
+  // The user who runs PostgreSQL is another where tests run as root, and would get a place elsewhere.
+  await chmod(folder, 0o755)
   return {
     env: { CARILLON_DATA_DIR: join(folder, 'data'), CARILLON_ADMIN_KEY: newAdminKey() },
     databaseUrl: null,
