@@ -79,6 +79,7 @@ describe('a mail', () => {
   test.each([
     ['Hi\r\nBcc: evil@e.test', 'Hi Bcc: evil@e.test'],
     ['tab\there\u2028and\u001b[31mred', 'tab here and [31mred'],
+    ['=?utf-8?Q?Bcc?= as it stands', '=?utf-8?Q?Bcc?= as it stands'],
     ['\u202eevil\u200b', 'evil'],
     ['Grüße 👋 '.repeat(40).trim(), 'Grüße 👋 '.repeat(40).trim()],
     ['x'.repeat(2_000), 'x'.repeat(2_000)],
