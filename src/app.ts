@@ -30,14 +30,18 @@ import { createQueue, type Queue } from './queue/run.ts'
 import { createSecrets, type Secrets } from './secrets.ts'
 import { type MailCatcher, startMailCatcher } from './server/mail.ts'
 import { createServer, type Server } from './server/server.ts'
+import { createAudienceReads } from './store/audience.read.ts'
 import { openStore, type Store } from './store/database.ts'
 import { type Embedded, startEmbedded } from './store/embedded.ts'
 import { ensureGenerated } from './store/generated-secrets.ts'
 import { groupWrites } from './store/group.ts'
 import { createInboxReads } from './store/inbox.read.ts'
+import { createListReads } from './store/list.read.ts'
 import { createMessageReads } from './store/message.read.ts'
 import { migrate } from './store/migrate.ts'
 import { createProviderReads } from './store/provider.read.ts'
+import { createTenantReads } from './store/tenant.read.ts'
+import { createUserReads } from './store/user.read.ts'
 
 /** What tests may put in the place of the outside world. Production passes none of it. */
 export interface World {
@@ -233,7 +237,15 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null)
   const { config, store, secrets, eventLog, now, metrics } = house
   const graph: Graph = {
     prisma: store.prisma,
-    reads: { ...createMessageReads(store.db), ...createInboxReads(store.db), ...createProviderReads(store.db) },
+    reads: {
+      ...createMessageReads(store.db),
+      ...createInboxReads(store.db),
+      ...createProviderReads(store.db),
+      ...createUserReads(store.db),
+      ...createListReads(store.db),
+      ...createAudienceReads(store.db),
+      ...createTenantReads(store.db),
+    },
     commands,
     accept: createAccept(commands),
     log: eventLog,

@@ -9,15 +9,19 @@ import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { Cursors } from '../log/cursor.ts'
 import type { Log } from '../log/follow.ts'
 import type { TokenKeys } from '../secrets.ts'
+import type { AudienceReads } from '../store/audience.read.ts'
 import type { InboxReads } from '../store/inbox.read.ts'
+import type { ListReads } from '../store/list.read.ts'
 import type { MessageReads } from '../store/message.read.ts'
 import type { ProviderReads } from '../store/provider.read.ts'
+import type { TenantReads } from '../store/tenant.read.ts'
+import type { UserReads } from '../store/user.read.ts'
 
 /** What resolvers are handed: reads, commands and the log. None of it can write behind a command's back. */
 export interface Graph {
   readonly prisma: PrismaClient
   /** The lists that Prisma pages too slowly. */
-  readonly reads: MessageReads & InboxReads & ProviderReads
+  readonly reads: MessageReads & InboxReads & ProviderReads & UserReads & ListReads & AudienceReads & TenantReads
   readonly commands: Commands
   /** Accepts a send together with those that come at the same time. */
   accept(call: Call<CheckedSend>): Promise<Accepted | Refusal>

@@ -7,6 +7,7 @@ import {
   DeviceTokenStatus as DeviceTokenStatuses,
   MessageReason as MessageReasons,
   MessageStatus as MessageStatuses,
+  PreferenceStatus as PreferenceStatuses,
   ProviderHealth as ProviderHealths,
   UnknownPolicy as UnknownPolicies,
 } from '../generated/tables.ts'
@@ -44,6 +45,14 @@ export const UnknownPolicy = builder.enumType('UnknownPolicy', {
 export const ProviderHealth = builder.enumType('ProviderHealth', {
   description: 'FAILING: passed over for a while. MISCONFIGURED: its settings were refused; passed over until it is put again.',
   values: values(ProviderHealths),
+})
+export const PreferenceStatus = builder.enumType('PreferenceStatus', {
+  description: 'Whether a user gets what is about a topic. REQUIRED: whatever the user chose.',
+  values: values(PreferenceStatuses),
+})
+export const PreferenceSource = builder.enumType('PreferenceSource', {
+  description: 'Who decided about a topic.',
+  values: ['USER', 'TENANT', 'TOPIC'] as const,
 })
 export const ApiKeyMode = builder.enumType('ApiKeyMode', {
   description: 'SIMULATE: the whole lifecycle, but no provider is called; messages end SIMULATED.',
