@@ -3,7 +3,7 @@ import { checkPushKeys } from '../channels/address.ts'
 import { badInput } from '../errors.ts'
 import { retireOldest, upsertDeviceToken } from '../store/device-token.ts'
 import { insertUsers } from '../store/user.ts'
-import type { Command } from './command.ts'
+import type { Command, Scope } from './command.ts'
 import { checkId, newId } from './id.ts'
 import type { JsonObject } from './json.ts'
 
@@ -23,11 +23,7 @@ export const putDeviceToken: Command<{ userId: string; input: DeviceTokenInput }
 ) => {
   const { environmentId } = scope.actor
   checkId(userId, ['userId'])
-  checkToken(
-    input,
-    scope.providers.filter(({ channel }) => channel === 'PUSH').map(({ kind }) => kind),
-  )
-  if (input.kind === 'webpush') checkSubscription(input, scope.guard.refuseUrl)
+  checkDeviceToken(input, ['input'], scope)
   await insertUsers(scope.tx, [{ environmentId, id: userId, profile: {} }])
   const tokenHash = createHash('sha256').update(`${input.kind}\n${input.token}`).digest('base64url')
   const id = await upsertDeviceToken(scope.tx, {
@@ -55,19 +51,27 @@ export function keysPlace(environmentId: string, userId: string, tokenHash: stri
   return `device_token/${environmentId}/${userId}/${tokenHash}`
 }
 
-function checkToken(input: DeviceTokenInput, pushKinds: readonly string[]): void {
-  if (!pushKinds.includes(input.kind)) {
-    throw badInput(['input', 'kind'], `'kind' must be a push provider's kind: ${pushKinds.join(', ')}.`)
+/**
+ * A push token as it may be kept and called. A web push subscription brings its keys and an endpoint that may be reached.
+ *
+ * @throws Refusal BAD_USER_INPUT with the path of the fault
+ */
+export function checkDeviceToken(
+  input: DeviceTokenInput,
+  path: readonly (string | number)[],
+  { providers, guard }: Pick<Scope, 'providers' | 'guard'>,
+): void {
+  const kinds = providers.filter(({ channel }) => channel === 'PUSH').map(({ kind }) => kind)
+  if (!kinds.includes(input.kind)) {
+    throw badInput([...path, 'kind'], `'kind' must be a push provider's kind: ${kinds.join(', ')}.`)
   }
   if (input.token.length === 0 || input.token.length > 4096)
-    throw badInput(['input', 'token'], "'token' must be 1 to 4,096 characters.")
-  if (input.providerId != null) checkId(input.providerId, ['input', 'providerId'])
-}
-
-function checkSubscription(input: DeviceTokenInput, refuseUrl: (url: string) => string | null): void {
-  const refused = refuseUrl(input.token)
-  if (refused !== null) throw badInput(['input', 'token'], refused)
-  if (input.keys == null) throw badInput(['input', 'keys'], "'keys' must hold the subscription's p256dh and auth.")
+    throw badInput([...path, 'token'], "'token' must be 1 to 4,096 characters.")
+  if (input.providerId != null) checkId(input.providerId, [...path, 'providerId'])
+  if (input.kind !== 'webpush') return
+  const refused = guard.refuseUrl(input.token)
+  if (refused !== null) throw badInput([...path, 'token'], refused)
+  if (input.keys == null) throw badInput([...path, 'keys'], "'keys' must hold the subscription's p256dh and auth.")
   const wrong = checkPushKeys(input.keys)
-  if (wrong !== null) throw badInput(['input', 'keys'], wrong)
+  if (wrong !== null) throw badInput([...path, 'keys'], wrong)
 }
