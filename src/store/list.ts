@@ -1,0 +1,138 @@
+import { type Insertable, type RawBuilder, sql } from 'kysely'
+import type { List } from '../generated/tables.ts'
+import type { Db, Tx } from './database.ts'
+
+/** Lists as a recipient: one by its id, or all that a checked pattern fits. */
+export type ListTarget = { readonly listId: string } | { readonly listPattern: string }
+
+/**
+ * A checked pattern as a regular expression, for PostgreSQL and JavaScript alike: `*` is one whole part, `**` one or more.
+ * Everything else stands for itself.
+ */
+export function patternToRegex(pattern: string): string {
+  const parts = pattern.split('.').map((part) => {
+    if (part === '*') return '[^.]+'
+    if (part === '**') return '[^.]+(?:[.][^.]+)*'
+    return part.replaceAll(/[\\^$|?*+()[\]{}]/g, '\\$&')
+  })
+  return `^${parts.join('[.]')}$`
+}
+
+/** Which of these lists there are. */
+export async function findLists(db: Db, environmentId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select id from list where environment_id = ${environmentId} and id = any(${[...new Set(ids)]}::text[])`.execute(db)
+  return new Set(rows.map((row) => row.id))
+}
+
+/**
+ * A page of those who are subscribed, by user id; each user once, with the first of the lists they were found on. Every list
+ * is asked for the few that come next, so what was passed already costs nothing.
+ *
+ * @param after the last user id of the page before; null: from the start
+ * @param limit the most users of the page
+ */
+export async function readListMembers(
+  db: Db,
+  environmentId: string,
+  target: ListTarget,
+  after: string | null,
+  limit: number,
+): Promise<readonly { readonly userId: string; readonly listId: string }[]> {
+  const { rows } = await sql<{ userId: string; listId: string }>`
+    select distinct on (next.user_id) next.user_id as "userId", matching.id as "listId"
+    from (${listsOf(environmentId, target)}) matching cross join lateral (
+      select user_id from list_subscription
+      where environment_id = ${environmentId} and list_id = matching.id and user_id > ${after ?? ''}
+      order by user_id
+      limit ${limit}
+    ) next
+    order by next.user_id, matching.id
+    limit ${limit}`.execute(db)
+  return rows
+}
+
+/** All who are subscribed as a query, to be counted together with others: in no order, and not each once. */
+export function listMembersQuery(environmentId: string, target: ListTarget): RawBuilder<{ user_id: string }> {
+  return sql<{ user_id: string }>`
+    select user_id from list_subscription
+    where environment_id = ${environmentId} and list_id in (${listsOf(environmentId, target)})`
+}
+
+function listsOf(environmentId: string, target: ListTarget) {
+  const fits = 'listId' in target ? sql`id = ${target.listId}` : sql`id ~ ${patternToRegex(target.listPattern)}`
+  return sql`select id from list where environment_id = ${environmentId} and ${fits}`
+}
+
+/** Puts the whole list; who is subscribed stays so. */
+export async function upsertList(tx: Tx, row: Insertable<List>): Promise<void> {
+  const { environment_id, id, ...rest } = row
+  await tx
+    .insertInto('list')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['environment_id', 'id']).doUpdateSet(rest))
+    .execute()
+}
+
+/** With its subscriptions. False where there was none. */
+export async function deleteListRow(tx: Tx, environmentId: string, id: string): Promise<boolean> {
+  const gone = await tx
+    .deleteFrom('list')
+    .where('environment_id', '=', environmentId)
+    .where('id', '=', id)
+    .returning('id')
+    .executeTakeFirst()
+  return gone !== undefined
+}
+
+/**
+ * Makes a list that is missing, under its id as name. One that is there stays as it is (the condition never holds) and is
+ * locked, so that nobody deletes it, or changes who is on it, before the transaction ends.
+ */
+export async function makeList(tx: Tx, environmentId: string, id: string): Promise<void> {
+  await sql`
+    insert into list (environment_id, id, name) values (${environmentId}, ${id}, ${id})
+    on conflict (environment_id, id) do update set name = excluded.name where false`.execute(tx)
+}
+
+/** The same lock for a list that must be there; false where it is not. */
+export async function lockList(tx: Tx, environmentId: string, id: string): Promise<boolean> {
+  const row = await tx
+    .selectFrom('list')
+    .select('id')
+    .where('environment_id', '=', environmentId)
+    .where('id', '=', id)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/**
+ * Subscribes users who are there; those who are subscribed stay so since the day they were. In key order, so that two
+ * processes cannot deadlock. A user who is being erased meanwhile is left out.
+ */
+export async function insertSubscriptions(
+  tx: Tx,
+  environmentId: string,
+  listId: string,
+  userIds: readonly string[],
+): Promise<void> {
+  await sql`
+    insert into list_subscription (environment_id, list_id, user_id)
+    select environment_id, ${listId}, id from "user"
+    where environment_id = ${environmentId} and id = any(${[...userIds]}::text[])
+    order by id
+    for key share
+    on conflict do nothing`.execute(tx)
+}
+
+export async function deleteSubscriptions(
+  tx: Tx,
+  environmentId: string,
+  listId: string,
+  userIds: readonly string[],
+): Promise<void> {
+  await sql`
+    delete from list_subscription
+    where environment_id = ${environmentId} and list_id = ${listId} and user_id = any(${[...userIds]}::text[])`.execute(tx)
+}

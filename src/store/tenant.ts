@@ -1,0 +1,193 @@
+import { type Insertable, type RawBuilder, sql } from 'kysely'
+import type { Channel, PreferenceStatus, Tenant } from '../generated/tables.ts'
+import type { Db, Tx } from './database.ts'
+
+export interface TenantRow {
+  readonly id: string
+  readonly name: string
+  readonly parentId: string | null
+  readonly brandId: string | null
+  readonly properties: { readonly [key: string]: unknown }
+  readonly profile: { readonly [key: string]: unknown }
+  readonly defaultPreferences: readonly {
+    readonly topicId: string
+    readonly status: PreferenceStatus
+    readonly channels: readonly Channel[] | null
+  }[]
+}
+
+/** A tenant as a recipient. includeDescendants: with the tenants below it, however deep. */
+export interface TenantTarget {
+  readonly id: string
+  readonly includeDescendants: boolean
+}
+
+/** Tenants may stand deeper; what is further up than this has no say. */
+const MOST_LEVELS = 4
+
+/** A tenant and those above it, leaf first: four at most, counted from the leaf. None where there is no such tenant. */
+export async function readTenantChain(db: Db, environmentId: string, tenantId: string): Promise<readonly TenantRow[]> {
+  const { rows } = await sql<TenantRow>`
+    with recursive chain as (
+      select tenant.*, array[id] as path from tenant where environment_id = ${environmentId} and id = ${tenantId}
+      union all
+      select parent.*, path || parent.id
+      from chain join tenant parent on parent.environment_id = ${environmentId} and parent.id = chain.parent_id
+      where cardinality(path) < ${MOST_LEVELS} and parent.id <> all (path)
+    )
+    select id, name, parent_id as "parentId", brand_id as "brandId", properties, profile,
+           default_preferences as "defaultPreferences"
+    from chain
+    order by cardinality(path)`.execute(db)
+  return rows
+}
+
+/** Which of these tenants there are. */
+export async function findTenants(db: Db, environmentId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select id from tenant where environment_id = ${environmentId} and id = any(${[...new Set(ids)]}::text[])`.execute(db)
+  return new Set(rows.map((row) => row.id))
+}
+
+/**
+ * A page of a tenant's members, by user id; each user once, with the tenant they were found in, the nearest to the named one
+ * first. Every tenant is asked for the few that come next, so what was passed already costs nothing.
+ *
+ * @param after the last user id of the page before; null: from the start
+ * @param limit the most members of the page
+ */
+export async function readTenantMembers(
+  db: Db,
+  environmentId: string,
+  target: TenantTarget,
+  after: string | null,
+  limit: number,
+): Promise<readonly { readonly userId: string; readonly tenantId: string }[]> {
+  const { rows } = await sql<{ userId: string; tenantId: string }>`
+    with recursive ${branchOf(environmentId, target)}
+    select distinct on (next.user_id) next.user_id as "userId", branch.id as "tenantId"
+    from branch cross join lateral (
+      select user_id from tenant_member
+      where environment_id = ${environmentId} and tenant_id = branch.id and user_id > ${after ?? ''}
+      order by user_id
+      limit ${limit}
+    ) next
+    order by next.user_id, cardinality(branch.path), branch.id
+    limit ${limit}`.execute(db)
+  return rows
+}
+
+/** Every member of a tenant as a query, to be counted together with others: in no order, and not each once. */
+export function tenantMembersQuery(environmentId: string, target: TenantTarget): RawBuilder<{ user_id: string }> {
+  return sql<{ user_id: string }>`
+    select user_id from tenant_member
+    where environment_id = ${environmentId}
+      and tenant_id in (with recursive ${branchOf(environmentId, target)} select id from branch)`
+}
+
+/** The tenant itself and, when asked, those below it; path: from the one that was named. */
+function branchOf(environmentId: string, { id, includeDescendants }: TenantTarget) {
+  return sql`branch as (
+      select id, array[id] as path from tenant where environment_id = ${environmentId} and id = ${id}
+      union all
+      select child.id, path || child.id
+      from branch join tenant child on child.environment_id = ${environmentId} and child.parent_id = branch.id
+      where ${includeDescendants}::boolean and child.id <> all (path)
+    )`
+}
+
+/** For those of these users who are members of exactly one tenant, that tenant. */
+export async function readOnlyTenants(
+  db: Db,
+  environmentId: string,
+  userIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await sql<{ userId: string; tenantId: string }>`
+    select user_id as "userId", min(tenant_id) as "tenantId" from tenant_member
+    where environment_id = ${environmentId} and user_id = any(${[...new Set(userIds)]}::text[])
+    group by user_id
+    having count(*) = 1`.execute(db)
+  return new Map(rows.map(({ userId, tenantId }) => [userId, tenantId]))
+}
+
+/** Until the transaction ends nobody else of the environment puts or deletes a tenant: two at once could close a circle. */
+export async function lockHierarchy(tx: Tx, environmentId: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`tenant/${environmentId}`}, 0))`.execute(tx)
+}
+
+/** Whether going up from a tenant comes by another (or begins there). */
+export async function isBelow(tx: Tx, environmentId: string, tenantId: string, ancestorId: string): Promise<boolean> {
+  const { rows } = await sql`
+    with recursive above as (
+      select id, parent_id from tenant where environment_id = ${environmentId} and id = ${tenantId}
+      union
+      select parent.id, parent.parent_id
+      from above join tenant parent on parent.environment_id = ${environmentId} and parent.id = above.parent_id
+    )
+    select from above where id = ${ancestorId}`.execute(tx)
+  return rows.length > 0
+}
+
+export async function upsertTenant(tx: Tx, row: Insertable<Tenant>): Promise<void> {
+  const { environment_id, id, ...rest } = row
+  await tx
+    .insertInto('tenant')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['environment_id', 'id']).doUpdateSet(rest))
+    .execute()
+}
+
+export async function hasChildren(tx: Tx, environmentId: string, id: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from tenant where environment_id = ${environmentId} and parent_id = ${id} limit 1`.execute(tx)
+  return rows.length > 0
+}
+
+/** With its members, and with what they chose in it. False where there was none. */
+export async function deleteTenantRow(tx: Tx, environmentId: string, id: string): Promise<boolean> {
+  const gone = await tx
+    .deleteFrom('tenant')
+    .where('environment_id', '=', environmentId)
+    .where('id', '=', id)
+    .returning('id')
+    .executeTakeFirst()
+  if (gone === undefined) return false
+  await tx.deleteFrom('preference').where('environment_id', '=', environmentId).where('tenant_id', '=', id).execute()
+  return true
+}
+
+/** Keeps the tenant from being deleted until the transaction ends; false where there is none. */
+export async function holdTenant(tx: Tx, environmentId: string, id: string): Promise<boolean> {
+  const row = await tx
+    .selectFrom('tenant')
+    .select('id')
+    .where('environment_id', '=', environmentId)
+    .where('id', '=', id)
+    .forKeyShare()
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Adds, or replaces the member's profile. */
+export async function upsertTenantMember(
+  tx: Tx,
+  member: { environmentId: string; tenantId: string; userId: string; profile: unknown },
+): Promise<void> {
+  const profile = JSON.stringify(member.profile)
+  await tx
+    .insertInto('tenant_member')
+    .values({ environment_id: member.environmentId, tenant_id: member.tenantId, user_id: member.userId, profile })
+    .onConflict((conflict) => conflict.columns(['environment_id', 'tenant_id', 'user_id']).doUpdateSet({ profile }))
+    .execute()
+}
+
+export async function deleteTenantMember(tx: Tx, environmentId: string, tenantId: string, userId: string): Promise<boolean> {
+  const gone = await tx
+    .deleteFrom('tenant_member')
+    .where('environment_id', '=', environmentId)
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .returning('user_id')
+    .executeTakeFirst()
+  return gone !== undefined
+}
