@@ -42,6 +42,8 @@ export interface Outgoing {
    * webhook-id, and the left side of an email's Message-ID. `[A-Za-z0-9_-]{1,64}`, no dot.
    */
   readonly idempotencyKey: string
+  /** Where the recipient gets out of the message's topic by one POST; an email carries it in its headers (RFC 8058). */
+  readonly unsubscribeUrl?: string
 }
 
 export interface DeliverContext<S> {

@@ -14,6 +14,8 @@ const ACCOUNTS_KEPT = 100
 const IDLE_MS = 60_000
 const GREETING_MS = 10_000
 const SILENCE_MS = 20_000
+/** RFC 5322, 2.1.1: so many characters, without the line break. */
+const LONGEST_LINE = 998
 
 const settings = z.object({
   url: secret(
@@ -99,7 +101,7 @@ interface ComposedMail {
 }
 
 function composeMail(
-  { content, address, idempotencyKey }: Outgoing,
+  { content, address, idempotencyKey, unsubscribeUrl }: Outgoing,
   to: string,
   context: DeliverContext<SmtpSettings>,
 ): ComposedMail {
@@ -113,6 +115,7 @@ function composeMail(
     html: content.html,
     messageId: `<${idempotencyKey}@${from.address.slice(from.address.indexOf('@') + 1)}>`,
     date: context.now,
+    headers: unsubscribeUrl === undefined ? [] : unsubscribeHeaders(unsubscribeUrl),
     disableFileAccess: true,
     disableUrlAccess: true,
   }).compile()
@@ -120,6 +123,19 @@ function composeMail(
   const createReadStream = message.createReadStream.bind(message)
   message.createReadStream = (options) => createReadStream(options).once('end', () => (wasRead = true))
   return { message, wasRead: () => wasRead }
+}
+
+/**
+ * Where to get out, for the reader's mail program (RFC 2369), and that one POST is enough (RFC 8058; programs do so over https
+ * alone). A URL stands on one line, whole: there is no place in it to fold at. One that no line can hold is left out.
+ */
+function unsubscribeHeaders(url: string) {
+  const ascii = URL.parse(url)?.href
+  if (ascii === undefined || `List-Unsubscribe: <${ascii}>`.length > LONGEST_LINE) return []
+  return [
+    { key: 'List-Unsubscribe', value: { prepared: true, value: `<${ascii}>` } },
+    { key: 'List-Unsubscribe-Post', value: 'List-Unsubscribe=One-Click' },
+  ]
 }
 
 /** Hands a composed mail to the pool, as Nodemailer's own mailer does. */

@@ -109,6 +109,31 @@ describe('a mail', () => {
     },
   )
 
+  test('says how to get out of its topic with one click, the URL whole and on one line', async () => {
+    const unsubscribeUrl = `https://bells.example.com/unsubscribe/${'x'.repeat(300)}.-_`
+    await send({ unsubscribeUrl })
+    const lines = server.mails[0]!.source.split('\r\n')
+    expect(lines).toContain(`List-Unsubscribe: <${unsubscribeUrl}>`)
+    expect(lines).toContain('List-Unsubscribe-Post: List-Unsubscribe=One-Click')
+  })
+
+  test('that belongs to no topic to get out of says nothing of it', async () => {
+    await send()
+    expect(server.mails[0]!.source).not.toMatch(/^List-/im)
+  })
+
+  test.each([
+    ['https://b.test/u>\r\nBcc: evil@e.test', '<https://b.test/u%3EBcc:%20evil@e.test>'],
+    ['https://glöckchen.example/u', '<https://xn--glckchen-o4a.example/u>'],
+    ['not a URL', undefined],
+    [`https://b.test/${'x'.repeat(1_000)}`, undefined],
+  ])('has room for one URL and nothing else: %j', async (unsubscribeUrl, shown) => {
+    await send({ unsubscribeUrl })
+    const { headers } = await PostalMime.parse(server.mails[0]!.source)
+    expect(headers.find(({ key }) => key === 'list-unsubscribe')?.value).toBe(shown)
+    expect(headers.map(({ key }) => key)).not.toContain('bcc')
+  })
+
   const table: [keyof SmtpScript, string, object][] = [
     ['connect', '421 4.3.2 Too busy', { kind: 'retry', code: '421' }],
     ['connect', '554 5.3.2 Not here', { kind: 'rejected', what: 'request', code: '554' }],
