@@ -78,6 +78,47 @@ const secretKey = z
 
 const role = z.enum(['api', 'worker'], 'must be api, worker, or api,worker')
 const adminKey = z.string().regex(/^ck_live_[A-Za-z0-9_-]{32,}$/, 'must be ck_live_ and at least 32 letters, digits, _ or -')
+
+/** Calls a minute of each management mutation: by one API key, or by one user. */
+const RATE_LIMITS: Readonly<Record<string, number>> = {
+  putList: 20,
+  deleteList: 20,
+  subscribeToList: 20,
+  unsubscribeFromList: 20,
+  putAudience: 20,
+  deleteAudience: 20,
+  putTopic: 20,
+  deleteTopic: 20,
+  putTenant: 200,
+  deleteTenant: 200,
+  putBrand: 200,
+  deleteBrand: 200,
+  putProvider: 200,
+  deleteProvider: 200,
+  putEnvironment: 20,
+  createApiKey: 20,
+  rotateApiKey: 20,
+  revokeApiKey: 20,
+}
+
+const rateLimit = z
+  .string()
+  .regex(/^\w+ *= *\d{1,9}$/, 'must be off, or entries such as putList=100 separated by commas')
+  .transform((text) => text.split('=').map((part) => part.trim()) as [name: string, calls: string])
+  .refine(([name]) => Object.hasOwn(RATE_LIMITS, name), `may name only ${Object.keys(RATE_LIMITS).join(', ')}`)
+
+const NO_RATE_LIMITS = Object.keys(RATE_LIMITS).map((name) => `${name}=0`)
+
+/** Our limits, those given in the place of ours; what is 0 is left out. */
+const rateLimits = z
+  .string()
+  .transform((text) => (text.trim() === 'off' ? NO_RATE_LIMITS.join() : text))
+  .pipe(list(rateLimit))
+  .transform((given): Readonly<Record<string, number>> => {
+    const limits = { ...RATE_LIMITS, ...Object.fromEntries(given.map(([name, calls]) => [name, Number(calls)])) }
+    return Object.fromEntries(Object.entries(limits).filter(([, calls]) => calls > 0))
+  })
+
 const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
 
 const SETTINGS = {
@@ -92,7 +133,7 @@ const SETTINGS = {
   REDIS_URL: setting(
     url('redis:', 'rediss:'),
     null,
-    'Carries the log between processes (without it they see each other’s events a second later).',
+    'Carries the log between processes (without it they see each other’s events a second later) and counts for rate limits.',
     'unset: in process',
   ),
   CARILLON_DATA_DIR: setting(
@@ -154,6 +195,12 @@ const SETTINGS = {
   CARILLON_MAX_SUBSCRIPTIONS_PER_SOCKET: setting(count, '50', 'The most subscriptions on one socket.'),
   CARILLON_MAX_SOCKETS_PER_USER: setting(count, '20', 'The most sockets of one user token’s user; keys are not counted.'),
   CARILLON_MAX_SOCKETS: setting(count, '5000', 'The most sockets of one process; beyond it an upgrade gets 503.'),
+  CARILLON_RATE_LIMITS: setting(
+    rateLimits,
+    '',
+    'Calls a minute that one API key or user may make of each management mutation: `putList=100,putBrand=0`, where 0 is no limit, or `off` for no limits at all.',
+    '200 for tenants, brands and providers, otherwise 20',
+  ),
   NODE_ENV: setting(z.string(), null, '`production`: no GraphiQL.'),
   LOG_LEVEL: setting(
     logLevel,
@@ -254,6 +301,8 @@ function arrange(values: Values) {
       subscriptionsPerSocket: values.CARILLON_MAX_SUBSCRIPTIONS_PER_SOCKET,
       socketsPerUser: values.CARILLON_MAX_SOCKETS_PER_USER,
       sockets: values.CARILLON_MAX_SOCKETS,
+      /** By mutation; one that is not among them has none. */
+      callsPerMinute: values.CARILLON_RATE_LIMITS,
     },
     logLevel: values.LOG_LEVEL,
   } as const

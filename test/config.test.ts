@@ -36,6 +36,26 @@ describe('The configuration', () => {
         subscriptionsPerSocket: 50,
         socketsPerUser: 20,
         sockets: 5_000,
+        callsPerMinute: {
+          putList: 20,
+          deleteList: 20,
+          subscribeToList: 20,
+          unsubscribeFromList: 20,
+          putAudience: 20,
+          deleteAudience: 20,
+          putTopic: 20,
+          deleteTopic: 20,
+          putTenant: 200,
+          deleteTenant: 200,
+          putBrand: 200,
+          deleteBrand: 200,
+          putProvider: 200,
+          deleteProvider: 200,
+          putEnvironment: 20,
+          createApiKey: 20,
+          rotateApiKey: 20,
+          revokeApiKey: 20,
+        },
       },
       logLevel: 'info',
     })
@@ -84,6 +104,7 @@ describe('The configuration', () => {
       CARILLON_ALLOWED_ORIGINS: 'https://a.example/',
       CARILLON_LEASE_SECONDS: '2',
       CARILLON_POOL_SIZE: '1e3',
+      CARILLON_RATE_LIMITS: 'none',
       LOG_LEVEL: 'loud',
     }
     expect(complaints(wrong).map((line) => line.split(':')[0])).toEqual(Object.keys(wrong))
@@ -107,6 +128,23 @@ describe('The configuration', () => {
       'CARILLON_LEASE_SECONDS: must be a whole number from 3 to 86400',
     ])
     expect(loadConfig({ CARILLON_LEASE_SECONDS: '3' }).leaseSeconds).toBe(3)
+  })
+
+  test('takes other rate limits for some mutations, none for those of 0, and none at all where they are off', () => {
+    const limits = (text: string) => loadConfig({ CARILLON_RATE_LIMITS: text }).limits.callsPerMinute
+    expect(limits('putList=100, putBrand=0')).toMatchObject({ putList: 100, putTopic: 20 })
+    expect(limits('putList=100, putBrand=0')).not.toHaveProperty('putBrand')
+    expect(limits('off')).toEqual({})
+  })
+
+  test.each([
+    ['send=5', 'CARILLON_RATE_LIMITS: may name only putList, '],
+    ['__proto__=5', 'CARILLON_RATE_LIMITS: may name only putList, '],
+    ['putList', 'CARILLON_RATE_LIMITS: must be off, or entries such as putList=100'],
+    ['putList=-1', 'CARILLON_RATE_LIMITS: must be off, or entries such as putList=100'],
+    ['off,putList=1', 'CARILLON_RATE_LIMITS: must be off, or entries such as putList=100'],
+  ])('refuses the rate limits %j', (text, complaint) => {
+    expect(complaints({ CARILLON_RATE_LIMITS: text })).toEqual([expect.stringContaining(complaint)])
   })
 
   test('is printed as a table with a line for each variable', () => {
