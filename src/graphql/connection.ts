@@ -32,7 +32,7 @@ type Types = typeof builder.$inferSchemaTypes
 const MOST = 100
 const PURPOSE = 'page'
 
-const PageInfo = builder.objectRef<ConnectionShape<unknown>['pageInfo']>('PageInfo').implement({
+export const PageInfo = builder.objectRef<ConnectionShape<unknown>['pageInfo']>('PageInfo').implement({
   description: 'Where a page stands in its list.',
   authScopes: OF_ITS_FIELD,
   fields: (t) => ({
