@@ -15,6 +15,7 @@ import { type BuiltInAccount, builtInAccount } from './domain/account.ts'
 import { type Call, type Commands, createCommands } from './domain/command.ts'
 import { keptSecret, layFoundation } from './domain/foundation.ts'
 import type { JsonObject } from './domain/json.ts'
+import { readPreferences } from './domain/preference.ts'
 import { type Accepted, acceptSends, type CheckedSend } from './domain/send.ts'
 import type { Refusal } from './errors.ts'
 import { actorOf, type Context, type Graph } from './graphql/context.ts'
@@ -246,6 +247,7 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null)
       ...createAudienceReads(store.db),
       ...createTenantReads(store.db),
     },
+    readPreferences: (query) => readPreferences(store.db, query, now()),
     commands,
     accept: createAccept(commands),
     log: eventLog,

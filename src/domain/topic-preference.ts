@@ -2,7 +2,7 @@ import type { Channel } from '../channels/provider.ts'
 import { badInput, notFound } from '../errors.ts'
 import type { PreferenceStatus } from '../generated/tables.ts'
 import type { Tx } from '../store/database.ts'
-import { findTopics } from '../store/topic.ts'
+import { holdTopics } from '../store/topic.ts'
 import { checkId } from './id.ts'
 
 /** What a tenant, a list or one send says about a topic. channels: only these; null means every one. */
@@ -45,10 +45,10 @@ export function checkChannels(channels: readonly Channel[] | null | undefined, p
   return [...new Set(channels)]
 }
 
-/** @throws Refusal NOT_FOUND for the first topic that is not there */
+/** They cannot be deleted until the transaction ends. @throws Refusal NOT_FOUND for the first topic that is not there */
 export async function requireTopics(tx: Tx, environmentId: string, topicIds: readonly string[]): Promise<void> {
   if (topicIds.length === 0) return
-  const found = await findTopics(tx, environmentId, topicIds)
+  const found = await holdTopics(tx, environmentId, topicIds)
   const missing = topicIds.find((id) => !found.has(id))
   if (missing !== undefined) throw notFound('topic', missing)
 }

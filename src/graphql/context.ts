@@ -3,6 +3,7 @@ import type { BuiltInAccount } from '../domain/account.ts'
 import type { Actor } from '../domain/actor.ts'
 import type { Answer, Call, Command, Commands, Vault } from '../domain/command.ts'
 import { chooseKey, fingerprint } from '../domain/idempotency.ts'
+import type { EffectivePreference, PreferenceQuery } from '../domain/preference.ts'
 import type { Accepted, CheckedSend } from '../domain/send.ts'
 import { Refusal } from '../errors.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
@@ -22,6 +23,8 @@ export interface Graph {
   readonly prisma: PrismaClient
   /** The lists that Prisma pages too slowly. */
   readonly reads: MessageReads & InboxReads & ProviderReads & UserReads & ListReads & AudienceReads & TenantReads
+  /** What holds about topics for a user. */
+  readPreferences(query: PreferenceQuery): Promise<readonly EffectivePreference[]>
   readonly commands: Commands
   /** Accepts a send together with those that come at the same time. */
   accept(call: Call<CheckedSend>): Promise<Accepted | Refusal>

@@ -1,7 +1,9 @@
+import { deleteTopic, putTopic } from '../domain/topic.ts'
 import type { TopicPreference as Kept } from '../domain/topic-preference.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
-import { actorOf, type Context } from './context.ts'
+import { connectionOf, keyset, page } from './connection.ts'
+import { actorOf, type Context, run } from './context.ts'
 import { Channel, PreferenceStatus } from './enums.ts'
 
 export const Topic = builder.prismaObject('Topic', {
@@ -20,7 +22,6 @@ export const Topic = builder.prismaObject('Topic', {
       type: [Channel],
       nullable: true,
       description: 'Those a user may choose among; null means every one.',
-      select: { channels: true },
       resolve: (topic) => (topic.channels.length === 0 ? null : topic.channels),
     }),
     includeUnsubscribeHeader: t.exposeBoolean('includeUnsubscribeHeader'),
@@ -61,3 +62,77 @@ export async function topicPreferencesOf(context: Context, kept: readonly Kept[]
     return topic ? [{ ...rest, topic }] : []
   })
 }
+
+const TopicInput = builder.inputType('TopicInput', {
+  description: 'A whole topic: what is left out takes its default.',
+  fields: (t) => ({
+    name: t.string({ required: true }),
+    description: t.string(),
+    section: t.string({ description: 'The heading it stands under.' }),
+    defaultStatus: t.field({ type: PreferenceStatus, required: true, description: 'What holds until somebody chooses.' }),
+    channels: t.field({ type: [Channel], description: 'Those a user may choose among; null means every one.' }),
+    includeUnsubscribeHeader: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'Mails carry a one-click List-Unsubscribe header (RFC 8058).',
+    }),
+    exemptFromSendLimits: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'Counted by the send limits, never stopped by them.',
+    }),
+  }),
+})
+
+const TopicConnection = connectionOf('Topic', Topic)
+
+builder.queryFields((t) => ({
+  topic: t.prismaField({
+    type: Topic,
+    nullable: true,
+    description: 'Null where there is no such topic.',
+    authScopes: may({ key: ['CONTENT_READ', 'CONTENT_WRITE'] }),
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (query, _root, { id }, context) =>
+      context.graph.prisma.topic.findFirst({ ...query, where: { environmentId: actorOf(context).environmentId, id } }),
+  }),
+  topics: t.field({
+    type: TopicConnection,
+    description: 'By id.',
+    authScopes: may({ key: ['CONTENT_READ', 'CONTENT_WRITE'] }),
+    args: { first: t.arg.int({ defaultValue: 50 }), after: t.arg.string() },
+    resolve: (_root, args, context) =>
+      page(
+        keyset<typeof Topic.$inferType>(context, 'topics', ({ id }) => [id]),
+        args,
+        (after, take) =>
+          context.graph.prisma.topic.findMany({
+            where: { environmentId: actorOf(context).environmentId, id: { gt: after?.[0] ?? '' } },
+            orderBy: { id: 'asc' },
+            take,
+          }),
+      ),
+  }),
+}))
+
+builder.mutationFields((t) => ({
+  putTopic: t.prismaField({
+    type: Topic,
+    description: 'Creates a topic, or replaces the whole of it. What users chose about it stays.',
+    authScopes: may({ key: ['CONTENT_WRITE'] }),
+    args: { id: t.arg.id({ required: true }), input: t.arg({ type: TopicInput, required: true }) },
+    resolve: async (query, _root, args, context) => {
+      const { value } = await run(context, 'putTopic', putTopic, args)
+      return context.graph.prisma.topic.findFirstOrThrow({
+        ...query,
+        where: { environmentId: actorOf(context).environmentId, id: value.id },
+      })
+    },
+  }),
+  deleteTopic: t.boolean({
+    description: 'With all that users, lists and tenants said about it. False where there was none.',
+    authScopes: may({ key: ['CONTENT_WRITE'] }),
+    args: { id: t.arg.id({ required: true }) },
+    resolve: async (_root, { id }, context) => (await run(context, 'deleteTopic', deleteTopic, { id })).value,
+  }),
+}))

@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+import type { Channel } from '../channels/provider.ts'
+import { badInput, notFound } from '../errors.ts'
+import type { PreferenceStatus } from '../generated/tables.ts'
+import type { Db } from '../store/database.ts'
+import { type ChoiceRow, deleteChoice, readChoices, upsertChoices } from '../store/preference.ts'
+import { holdTenant, readTenantChain, type TenantRow } from '../store/tenant.ts'
+import { readTopics, type TopicRow } from '../store/topic.ts'
+import { insertUsers } from '../store/user.ts'
+import type { Command, Scope } from './command.ts'
+import { checkId } from './id.ts'
+import { type PreferenceLayers, type Resolution, resolvePreference } from './preference-rule.ts'
+import { checkChannels, requireTopics } from './topic-preference.ts'
+
+/** What holds about a topic for one user, in a tenant or everywhere. */
+export interface EffectivePreference extends Resolution {
+  /** The same for the same user, topic and tenant. */
+  readonly id: string
+  readonly topic: TopicRow
+}
+
+export interface PreferenceQuery {
+  readonly environmentId: string
+  readonly userId: string
+  /** In whose context; null: in no tenant's. */
+  readonly tenantId: string | null
+  /** Only these topics; absent or null means every one. */
+  readonly topicIds?: readonly string[] | null
+}
+
+/**
+ * Every topic with what holds for the user, by section (those without one last), name and id. A user of whom nothing is
+ * known has the defaults. Three statements, however many topics there are.
+ *
+ * @throws Refusal NOT_FOUND for the tenant
+ */
+export async function readPreferences(db: Db, query: PreferenceQuery, now: Date): Promise<readonly EffectivePreference[]> {
+  const { environmentId, userId, tenantId, topicIds = null } = query
+  const chain = tenantId === null ? [] : await readTenantChain(db, environmentId, checkId(tenantId, ['tenantId']))
+  if (tenantId !== null && chain.length === 0) throw notFound('tenant', tenantId)
+  const topics = await readTopics(db, environmentId, topicIds)
+  const choices = await readChoices(db, environmentId, { userIds: [userId], tenantId, topicIds })
+  const choicesOf = Map.groupBy(choices, (choice) => choice.topicId)
+  return topics.map((topic) => ({
+    id: preferenceId(userId, topic.id, tenantId),
+    topic,
+    ...resolvePreference({ ...storedLayers(topic, choicesOf.get(topic.id) ?? [], chain), send: null, list: null }, now),
+  }))
+}
+
+/**
+ * What is stored about a topic for one user: all but what a send or the list it goes to says.
+ *
+ * @param choices the user's own about this topic: those without a tenant, and those in the first tenant of the chain
+ * @param chain from leaf to root; empty where no tenant's context holds
+ */
+export function storedLayers(
+  topic: Pick<TopicRow, 'id' | 'defaultStatus'>,
+  choices: readonly ChoiceRow[],
+  chain: readonly Pick<TenantRow, 'id' | 'defaultPreferences'>[],
+): Omit<PreferenceLayers, 'send' | 'list'> {
+  const [leaf] = chain
+  const choice = leaf && choices.find(({ tenantId }) => tenantId === leaf.id)
+  return {
+    topic,
+    inTenant: leaf && choice ? { tenantId: leaf.id, choice } : null,
+    everywhere: choices.find(({ tenantId }) => tenantId === null) ?? null,
+    tenants: chain.map(({ id, defaultPreferences }) => ({
+      tenantId: id,
+      preference: defaultPreferences.find(({ topicId }) => topicId === topic.id) ?? null,
+    })),
+  }
+}
+
+export interface PreferenceInput {
+  readonly topicId: string
+  readonly tenantId?: string | null
+  readonly status: PreferenceStatus
+  readonly channels?: readonly Channel[] | null
+  readonly snoozedUntil?: Date | null
+}
+
+const MOST_AT_ONCE = 50
+
+/**
+ * Puts a user's own choice for a topic, the whole of it, and answers what then holds; the user is made when missing.
+ * A snooze that has ended is none. Channels chosen for a topic that is required are kept and have no say while it is.
+ *
+ * @throws Refusal BAD_USER_INPUT for the status REQUIRED, for opting out of (or snoozing) a topic that is required, and for
+ *   channels that the topic does not offer; NOT_FOUND for a topic or tenant that is not there
+ */
+export const setPreference: Command<{ userId: string; input: PreferenceInput }, EffectivePreference> = async (
+  scope,
+  { userId, input },
+) => (await choose(scope, userId, [{ input, path: ['input'] }]))[0]!
+
+/** Puts 1 to 50 choices of a user, all or none; each topic once in each tenant. Answers in the order of the inputs. */
+export const setPreferences: Command<
+  { userId: string; inputs: readonly PreferenceInput[] },
+  readonly EffectivePreference[]
+> = async (scope, { userId, inputs }) => {
+  if (inputs.length === 0 || inputs.length > MOST_AT_ONCE) {
+    throw badInput(['inputs'], `'inputs' must hold 1 to ${MOST_AT_ONCE} preferences.`)
+  }
+  return choose(
+    scope,
+    userId,
+    inputs.map((input, index) => ({ input, path: ['inputs', index] })),
+  )
+}
+
+export interface ResetPreferenceInput {
+  readonly userId: string
+  readonly topicId: string
+  readonly tenantId?: string | null
+}
+
+/**
+ * Takes a user's own choice back, and answers what then holds: their choice everywhere, or the tenant's or the topic's
+ * default. A choice that was never made is no error.
+ *
+ * @throws Refusal NOT_FOUND for a topic or tenant that is not there
+ */
+export const resetPreference: Command<ResetPreferenceInput, EffectivePreference> = async (scope, input) => {
+  const { environmentId } = scope.actor
+  const { userId, topicId, tenantId = null } = input
+  checkId(userId, ['userId'])
+  await requireTopics(scope.tx, environmentId, [checkId(topicId, ['topicId'])])
+  await deleteChoice(scope.tx, environmentId, { userId, topicId, tenantId })
+  const [preference] = await readPreferences(scope.tx, { environmentId, userId, tenantId, topicIds: [topicId] }, scope.now)
+  return preference!
+}
+
+interface Asked {
+  readonly input: PreferenceInput
+  /** Where it stands among the arguments. */
+  readonly path: readonly (string | number)[]
+}
+
+async function choose(scope: Scope, userId: string, asked: readonly Asked[]): Promise<readonly EffectivePreference[]> {
+  const { environmentId } = scope.actor
+  checkId(userId, ['userId'])
+  const choices = checkChoices(userId, asked, scope.now)
+  const topicIds = [...new Set(choices.map(({ topicId }) => topicId))]
+  const tenantIds = [...new Set(choices.map(({ tenantId }) => tenantId))]
+  for (const id of tenantIds) {
+    if (id !== null && !(await holdTenant(scope.tx, environmentId, id))) throw notFound('tenant', id)
+  }
+  await requireTopics(scope.tx, environmentId, topicIds)
+  await insertUsers(scope.tx, [{ environmentId, id: userId, profile: {} }])
+  await upsertChoices(scope.tx, environmentId, choices, scope.now)
+  const inTenant = new Map<string | null, readonly EffectivePreference[]>()
+  for (const tenantId of tenantIds) {
+    inTenant.set(tenantId, await readPreferences(scope.tx, { environmentId, userId, tenantId, topicIds }, scope.now))
+  }
+  return choices.map((choice, index) => {
+    const preference = inTenant.get(choice.tenantId)!.find(({ topic }) => topic.id === choice.topicId)!
+    checkAllowed(choice, preference, asked[index]!.path)
+    return preference
+  })
+}
+
+/** What can be refused without knowing the topics. */
+function checkChoices(userId: string, asked: readonly Asked[], now: Date): readonly ChoiceRow[] {
+  const seen = new Set<string>()
+  return asked.map(({ input, path }) => {
+    const { status, snoozedUntil = null, tenantId = null } = input
+    const topicId = checkId(input.topicId, [...path, 'topicId'])
+    if (tenantId !== null) checkId(tenantId, [...path, 'tenantId'])
+    const id = preferenceId(userId, topicId, tenantId)
+    if (seen.has(id)) throw badInput([...path, 'topicId'], `'${topicId}' is named twice.`)
+    seen.add(id)
+    if (status === 'REQUIRED') {
+      throw badInput([...path, 'status'], "'status' must be OPTED_IN or OPTED_OUT: REQUIRED is not the user's to choose.")
+    }
+    const channels = checkChannels(input.channels, [...path, 'channels'])
+    return { userId, topicId, tenantId, status, channels, snoozedUntil: snoozedUntil && snoozedUntil > now ? snoozedUntil : null }
+  })
+}
+
+/** A refusal here takes the written choices back with it: the command is one transaction. */
+function checkAllowed(choice: ChoiceRow, { topic, status }: EffectivePreference, path: Asked['path']): void {
+  if (status === 'REQUIRED' && choice.status === 'OPTED_OUT') {
+    throw badInput([...path, 'status'], `The topic '${topic.id}' is required: nobody can opt out of it.`)
+  }
+  if (status === 'REQUIRED' && choice.snoozedUntil !== null) {
+    throw badInput([...path, 'snoozedUntil'], `The topic '${topic.id}' is required: nobody can snooze it.`)
+  }
+  const offered = topic.channels
+  const wrong = offered.length === 0 ? -1 : (choice.channels ?? []).findIndex((channel) => !offered.includes(channel))
+  if (wrong >= 0) throw badInput([...path, 'channels'], `'channels' must be among those of the topic: ${offered.join(', ')}.`)
+}
+
+function preferenceId(userId: string, topicId: string, tenantId: string | null): string {
+  const hash = createHash('sha256')
+    .update(`${userId}\n${topicId}\n${tenantId ?? ''}`)
+    .digest('base64url')
+  return `prf_${hash.slice(0, 27)}`
+}

@@ -1,0 +1,56 @@
+import type { Channel } from '../channels/provider.ts'
+import { badInput } from '../errors.ts'
+import type { PreferenceStatus } from '../generated/tables.ts'
+import { deleteTopicRow, upsertTopic } from '../store/topic.ts'
+import type { Command } from './command.ts'
+import { checkId, checkName } from './id.ts'
+import { checkChannels } from './topic-preference.ts'
+
+export interface TopicInput {
+  readonly name: string
+  readonly description?: string | null
+  /** The heading it stands under. */
+  readonly section?: string | null
+  readonly defaultStatus: PreferenceStatus
+  /** Those a user may choose among; null means every one. */
+  readonly channels?: readonly Channel[] | null
+  readonly includeUnsubscribeHeader: boolean
+  readonly exemptFromSendLimits: boolean
+}
+
+const LONGEST_DESCRIPTION = 2000
+
+/**
+ * Creates or replaces a topic. What users chose about it stays, also channels that it no longer offers: they are what the
+ * user wants, and hold again should the topic offer them again.
+ *
+ * @throws Refusal BAD_USER_INPUT for an empty name or section, a description over 2,000 characters and an empty list of channels
+ */
+export const putTopic: Command<{ id: string; input: TopicInput }, { id: string }> = async (scope, { id, input }) => {
+  checkId(id, ['id'])
+  checkName(input.name, ['input', 'name'])
+  if (input.section != null) checkName(input.section, ['input', 'section'])
+  if (input.description != null && input.description.length > LONGEST_DESCRIPTION) {
+    throw badInput(['input', 'description'], "'description' must be at most 2,000 characters.")
+  }
+  const row = {
+    environment_id: scope.actor.environmentId,
+    id,
+    name: input.name,
+    description: input.description ?? null,
+    section: input.section ?? null,
+    default_status: input.defaultStatus,
+    include_unsubscribe_header: input.includeUnsubscribeHeader,
+    exempt_from_send_limits: input.exemptFromSendLimits,
+    updated_at: scope.now,
+  }
+  await upsertTopic(scope.tx, row, checkChannels(input.channels, ['input', 'channels']) ?? [])
+  return { id }
+}
+
+/**
+ * A topic with all that users, lists and tenants said about it: a later one of the same id begins clean. False where there
+ * was none. Messages about it that are still to be planned go out as if about no topic.
+ */
+export const deleteTopic: Command<{ id: string }, boolean> = (scope, { id }) =>
+  deleteTopicRow(scope.tx, scope.actor.environmentId, id)
