@@ -1,0 +1,269 @@
+import Handlebars from 'handlebars'
+import { LRUCache } from 'lru-cache'
+
+/** A text that cannot be rendered, or not within its limits. `message` is a sentence for whoever wrote it. It fails its message alone. */
+export class RenderRefusal extends Error {
+  override readonly name = 'RenderRefusal'
+}
+
+/** What a template may say. A template sees these values and nothing else. */
+export interface TemplateContext {
+  readonly data: unknown
+  readonly profile: unknown
+  readonly tenant: unknown
+  readonly brand: unknown
+  readonly urls: unknown
+  /** By name. */
+  readonly snippets: ReadonlyMap<string, string>
+}
+
+/** Names of snippets; 64 characters at most. */
+export const SNIPPET_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/
+
+const MAX_SOURCE = 256 * 1024
+const MAX_NODES = 5_000
+const MAX_OUTPUT = 1024 * 1024
+/** Of all texts of a message, as they are printed: a snippet may be named many times, and name others many times. */
+const MAX_STEPS = 50_000
+const MAX_DEPTH = 5
+const CACHED_BYTES = 16 * 1024 * 1024
+
+/** The first name of a path that reads one of these; with no second name, and every other path, reads the data. */
+const ROOTS = ['profile', 'tenant', 'brand', 'urls'] as const
+type Root = (typeof ROOTS)[number] | 'data'
+
+/** Names that the language has for itself: they are no variables, so that a text means the same once it has helpers. */
+const RESERVED = new Set(['if', 'unless', 'each', 'with', 'lookup', 'log', 'helperMissing', 'blockHelperMissing'])
+
+/** Text as it stands, a variable, or a snippet; indent: what stands before a snippet that has its line to itself. */
+type Step =
+  | string
+  | { readonly root: Root; readonly keys: readonly string[] }
+  | { readonly snippet: string; readonly indent: string }
+
+const compiled = new LRUCache<string, readonly Step[]>({
+  maxSize: CACHED_BYTES,
+  sizeCalculation: (steps, source) => 4 * source.length + 128 * steps.length,
+})
+
+/**
+ * Null where a source is a template, otherwise a sentence that names its line. Templates are a part of Handlebars:
+ * `{{a.b.0}}`, which `{{{a}}}` and `{{&a}}` are other words for, comments, and `{{> snippet}}`. Everything else of the
+ * language is refused. At most 262,144 characters and 5,000 names.
+ */
+export function checkTemplate(source: string): string | null {
+  return complaintOf(() => compile(source))
+}
+
+/** Null where a brand's snippets, by name, are templates that do not bring in themselves, nor nest deeper than 5; otherwise a sentence. */
+export function checkSnippets(snippets: ReadonlyMap<string, string>): string | null {
+  const depths = new Map<string, number>()
+  const depthOf = (name: string, above: readonly string[]): number => {
+    if (above.includes(name)) throw new RenderRefusal(`Snippets must not bring in themselves: ${[...above, name].join(' > ')}.`)
+    const known = depths.get(name)
+    if (known !== undefined) return known
+    const inner = snippetNames(compile(snippets.get(name) ?? '')).map((one) => depthOf(one, [...above, name]))
+    const depth = 1 + Math.max(0, ...inner)
+    if (depth > MAX_DEPTH) throw new RenderRefusal(`The snippet '${name}' brings in others more than ${MAX_DEPTH} levels deep.`)
+    depths.set(name, depth)
+    return depth
+  }
+  return complaintOf(() => {
+    for (const name of snippets.keys()) depthOf(name, [])
+  })
+}
+
+/**
+ * Prints templates of one message: their limits hold for all of them together. The result is plain text, nothing in it is
+ * escaped, and values are never read as templates. A name that leads nowhere, null, and a snippet that is not there print
+ * nothing; a list or an object prints as JSON.
+ *
+ * @throws RenderRefusal for what is no template, beyond 1,048,576 characters, 50,000 parts, and snippets nested 5 deep
+ */
+export function createPrinter(context: TemplateContext): (source: string) => string {
+  const left = { characters: MAX_OUTPUT, steps: MAX_STEPS }
+
+  function spend(characters: number): void {
+    left.characters -= characters
+    if (left.characters < 0) throw new RenderRefusal(`The text is longer than ${MAX_OUTPUT.toLocaleString('en')} characters.`)
+  }
+
+  function print(source: string, above: readonly string[]): string {
+    let text = ''
+    for (const step of compile(source)) {
+      left.steps -= 1
+      if (left.steps < 0) throw new RenderRefusal(`The text is made of more than ${MAX_STEPS.toLocaleString('en')} parts.`)
+      if (typeof step === 'object' && 'snippet' in step) {
+        text += indented(bring(step.snippet, above), step.indent)
+        continue
+      }
+      const piece = typeof step === 'string' ? step : textOf(valueAt(context[step.root], step.keys))
+      spend(piece.length)
+      text += piece
+    }
+    return text
+  }
+
+  function bring(name: string, above: readonly string[]): string {
+    const source = context.snippets.get(name)
+    if (source === undefined) return ''
+    const path = [...above, name]
+    if (path.length > MAX_DEPTH) throw new RenderRefusal(`Snippets nest deeper than ${MAX_DEPTH}: ${path.join(' > ')}.`)
+    return print(source, path)
+  }
+
+  /** Every line but an empty last one. Paid for before it is made: a long indent before many lines is more than both. */
+  function indented(text: string, indent: string): string {
+    if (indent === '' || text === '') return text
+    const lines = text.split('\n')
+    const end = lines.at(-1) === '' ? lines.pop() : undefined
+    spend(indent.length * lines.length)
+    return lines.map((line) => indent + line).join('\n') + (end === undefined ? '' : '\n')
+  }
+
+  return (source) => (hasTags(source) ? print(source, []) : source)
+}
+
+/** Own properties only: what an object inherits is no data. */
+function valueAt(root: unknown, keys: readonly string[]): unknown {
+  let value = root
+  for (const key of keys) {
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return null
+    value = (value as Record<string, unknown>)[key]
+  }
+  return value
+}
+
+function textOf(value: unknown): string {
+  if (value == null) return ''
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+function complaintOf(check: () => unknown): string | null {
+  try {
+    check()
+    return null
+  } catch (error) {
+    if (error instanceof RenderRefusal) return error.message
+    throw error
+  }
+}
+
+const hasTags = (source: string) => source.includes('{{')
+
+const snippetNames = (steps: readonly Step[]) =>
+  steps.flatMap((step) => (typeof step === 'object' && 'snippet' in step ? [step.snippet] : []))
+
+/**
+ * A source as steps, remembered. Handlebars reads it and we print it: its compiled code could not be stopped at a limit, and
+ * takes ten times as long to make.
+ */
+function compile(source: string): readonly Step[] {
+  if (typeof source !== 'string') throw new RenderRefusal('A template is a text.')
+  if (!hasTags(source)) return source === '' ? [] : [source]
+  const known = compiled.get(source)
+  if (known) return known
+  refuseCostly(source)
+  const steps = parse(source).body.map(stepOf)
+  const kept = steps.filter((step) => step !== '')
+  compiled.set(source, kept)
+  return kept
+}
+
+/**
+ * What the parser would take long to read is refused unread: its time grows with the square of how deep a text nests. So no
+ * tag reaches it that opens a block or a bracket, or that only seems to end where we see its end.
+ */
+function refuseCostly(source: string): void {
+  if (source.length > MAX_SOURCE) {
+    throw new RenderRefusal(`A template may have at most ${MAX_SOURCE.toLocaleString('en')} characters.`)
+  }
+  let nodes = 0
+  for (let at = source.indexOf('{{'); at >= 0; ) {
+    const end = isEscaped(source, at) ? at + 2 : tagEnd(source, at)
+    if (end > at + 2) {
+      const tag = source.slice(at + 2, end - 2)
+      const refused = /^~?!/.test(tag) ? null : refusedTag(tag)
+      if (refused !== null) throw refusalAt(source, at, refused)
+      nodes += /^~?!/.test(tag) ? 1 : tag.split(/[\s./]+/).length
+    }
+    if (nodes > MAX_NODES) throw new RenderRefusal(`A template may have at most ${MAX_NODES.toLocaleString('en')} names.`)
+    at = source.indexOf('{{', end)
+  }
+}
+
+/** One backslash makes braces plain text, two stand for one before a tag. */
+const isEscaped = (source: string, at: number) => source[at - 1] === '\\' && source[at - 2] !== '\\'
+
+/** Behind the braces that close the tag at `at`. */
+function tagEnd(source: string, at: number): number {
+  const close = /^\{\{~?!--/.test(source.slice(at, at + 6)) ? /--~?\}\}/g : /\}\}/g
+  close.lastIndex = at + 2
+  if (!close.test(source)) throw refusalAt(source, at, 'the tag that begins here is never closed.')
+  return close.lastIndex
+}
+
+function refusedTag(tag: string): string | null {
+  const kind = tag.replace(/^~/, '')
+  if (/^[#^/*]|^\s*else\b/.test(kind) || kind.startsWith('{{'))
+    return `{{${cut(kind)}}} is a block; texts have variables and snippets only.`
+  if (/["'(]/.test(tag)) return 'a tag holds one name: helpers with arguments, texts and brackets are not known here.'
+  if (tag.replace(/\[[^\]]*\]/g, '').includes('[')) return 'the [ in this tag is not closed before the tag ends.'
+  return null
+}
+
+function parse(source: string): hbs.AST.Program {
+  try {
+    return Handlebars.parse(source)
+  } catch (error) {
+    const line = /on line (\d+)/.exec((error as Error).message)?.[1] ?? '1'
+    throw new RenderRefusal(
+      `Line ${line}: {{ and }} must hold one name, like {{profile.name}}; write \\{{ for the braces themselves.`,
+    )
+  }
+}
+
+function stepOf(node: hbs.AST.Statement): Step {
+  switch (node.type) {
+    case 'ContentStatement':
+      return (node as hbs.AST.ContentStatement).value
+    case 'CommentStatement':
+      return ''
+    case 'MustacheStatement':
+      return variable(node as hbs.AST.MustacheStatement)
+    case 'PartialStatement':
+      return snippet(node as hbs.AST.PartialStatement)
+    default:
+      throw refusalOf(node, `${node.type} is not known here; texts have variables and snippets only.`)
+  }
+}
+
+function variable(node: hbs.AST.MustacheStatement): Step {
+  const path = node.path as hbs.AST.PathExpression
+  const name = `'${cut(String(path.original))}'`
+  if (node.params.length > 0 || node.hash) throw refusalOf(node, `${name} is given arguments; helpers are not known here.`)
+  if (path.type !== 'PathExpression') throw refusalOf(node, `${name} is not a name.`)
+  const { parts, original } = path
+  if (path.data || path.depth > 0 || parts.length === 0 || /^(?:this\b|\.)/.test(original)) {
+    throw refusalOf(node, `${name} does not begin with a name of the data, profile, tenant, brand or urls.`)
+  }
+  if (parts.length === 1 && RESERVED.has(parts[0]!)) throw refusalOf(node, `${name} is a word of the language, not a name.`)
+  const root = ROOTS.find((one) => one === parts[0])
+  return root !== undefined && parts.length > 1 ? { root, keys: parts.slice(1) } : { root: 'data', keys: parts }
+}
+
+function snippet(node: hbs.AST.PartialStatement): Step {
+  const path = node.name as hbs.AST.PathExpression
+  if (node.params.length > 0 || node.hash) throw refusalOf(node, 'a snippet takes no arguments.')
+  if (path.type !== 'PathExpression' || path.data || path.depth > 0 || !SNIPPET_NAME.test(path.original)) {
+    throw refusalOf(node, 'a snippet is named as it is: {{> name}}.')
+  }
+  return { snippet: path.original, indent: (node as { indent?: string }).indent ?? '' }
+}
+
+const cut = (text: string) => (text.length <= 40 ? text : `${text.slice(0, 40)}…`)
+
+const refusalOf = (node: hbs.AST.Node, sentence: string) => new RenderRefusal(`Line ${node.loc.start.line}: ${sentence}`)
+
+const refusalAt = (source: string, at: number, sentence: string) =>
+  new RenderRefusal(`Line ${source.slice(0, at).split('\n').length}: ${sentence}`)
