@@ -30,6 +30,9 @@ import type { Lane } from './queue/kinds.ts'
 import { createQueue, type Queue } from './queue/run.ts'
 import { createSecrets, type Secrets } from './secrets.ts'
 import { type MailCatcher, startMailCatcher } from './server/mail.ts'
+import type { RateLimiter } from './server/rate-limit.ts'
+import { createMemoryRateLimiter } from './server/rate-memory.ts'
+import { createRedisRateLimiter } from './server/rate-redis.ts'
 import { createServer, type Server } from './server/server.ts'
 import { createAudienceReads } from './store/audience.read.ts'
 import { openStore, type Store } from './store/database.ts'
@@ -122,7 +125,7 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       wake: carrier.wake,
     })
     const queue = config.roles.worker ? createWorker(house, embedded !== null) : null
-    const server = createFront(house, commands, mail)
+    const server = createFront(house, commands, mail, openRateLimiter(house, undo))
     const { url } = await server.listen()
     await queue?.start()
     undo.add('server and queue', async () => {
@@ -234,9 +237,53 @@ function createWorker(house: House, onlyProcess: boolean): Queue {
   })
 }
 
-function createFront(house: House, commands: Commands, mail: MailCatcher | null): Server {
-  const { config, store, secrets, eventLog, now, metrics } = house
-  const graph: Graph = {
+/** Of what answers callers; a process that only delivers has nothing to count. */
+function openRateLimiter({ config, secrets, metrics, log }: House, undo: Teardown): RateLimiter {
+  const limits = new Map(Object.entries(config.limits.callsPerMinute))
+  if (config.redisUrl === null || !config.roles.api) return createMemoryRateLimiter(limits)
+  const hash = (caller: string) => secrets.sign('rate limit', caller)
+  const limiter = createRedisRateLimiter({ url: config.redisUrl, limits, hash, log })
+  undo.add('rate limiter', () => limiter.close())
+  const help = '1 while this process counts rate limits for itself, since Redis does not.'
+  metrics.gauge('carillon_rate_limit_fallback', help, [], () => Number(limiter.fallsBack()))
+  return limiter
+}
+
+function createFront(house: House, commands: Commands, mail: MailCatcher | null, rateLimiter: RateLimiter): Server {
+  const { config, store, secrets, now, metrics } = house
+  const graph = createGraph(house, commands)
+  return createServer({
+    schema,
+    api: config.roles.api,
+    host: config.http.host,
+    port: config.http.port,
+    ...(config.http.publicUrl !== null && { publicUrl: config.http.publicUrl }),
+    production: config.http.production,
+    allowedOrigins: config.http.allowedOrigins,
+    limits: {
+      bodyBytes: config.limits.bodyBytes,
+      frameBytes: config.limits.frameBytes,
+      subscriptionsPerSocket: config.limits.subscriptionsPerSocket,
+      socketsPerUser: config.limits.socketsPerUser,
+      socketsPerProcess: config.limits.sockets,
+    },
+    rateLimiter,
+    authenticate: createAuthenticate({ db: store.db, tokenKeys: secrets.tokenKeys, now }),
+    contextFor: (input) => contextOf(graph, input),
+    routes: mail?.routes ?? [],
+    ready: () =>
+      store.pool.query('select 1').then(
+        () => true,
+        () => false,
+      ),
+    metricsText: () => metrics.text(),
+    log: house.log,
+  })
+}
+
+function createGraph(house: House, commands: Commands): Graph {
+  const { config, store, secrets, eventLog, now } = house
+  return {
     prisma: store.prisma,
     reads: {
       ...createMessageReads(store.db),
@@ -261,32 +308,6 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null)
     maxListEntries: config.limits.listEntries,
     now,
   }
-  return createServer({
-    schema,
-    api: config.roles.api,
-    host: config.http.host,
-    port: config.http.port,
-    ...(config.http.publicUrl !== null && { publicUrl: config.http.publicUrl }),
-    production: config.http.production,
-    allowedOrigins: config.http.allowedOrigins,
-    limits: {
-      bodyBytes: config.limits.bodyBytes,
-      frameBytes: config.limits.frameBytes,
-      subscriptionsPerSocket: config.limits.subscriptionsPerSocket,
-      socketsPerUser: config.limits.socketsPerUser,
-      socketsPerProcess: config.limits.sockets,
-    },
-    authenticate: createAuthenticate({ db: store.db, tokenKeys: secrets.tokenKeys, now }),
-    contextFor: (input) => contextOf(graph, input),
-    routes: mail?.routes ?? [],
-    ready: () =>
-      store.pool.query('select 1').then(
-        () => true,
-        () => false,
-      ),
-    metricsText: () => metrics.text(),
-    log: house.log,
-  })
 }
 
 function contextOf(graph: Graph, input: Omit<Context, 'graph' | 'logHead'>): Context {

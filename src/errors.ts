@@ -21,6 +21,9 @@ export const REFUSALS = {
 
 export type RefusalCode = keyof typeof REFUSALS
 
+/** What passes by itself, and how soon it is worth another try. */
+const RETRY_AFTER_SECONDS: { readonly [C in RefusalCode]?: number } = { IDEMPOTENCY_IN_PROGRESS: 1, UNAVAILABLE: 1 }
+
 /** One thing wrong with the input: where (`['input', 'to', 0, 'email']`) and what would be right. */
 export interface Issue {
   readonly path: readonly (string | number)[]
@@ -34,12 +37,19 @@ export interface Issue {
 export class Refusal extends Error {
   readonly code: RefusalCode
   readonly issues: readonly Issue[]
+  /** When it is worth another try; undefined: no time is known to help. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(code: RefusalCode, message: string, options: { issues?: readonly Issue[]; cause?: unknown } = {}) {
+  constructor(
+    code: RefusalCode,
+    message: string,
+    options: { issues?: readonly Issue[]; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause })
     this.name = 'Refusal'
     this.code = code
     this.issues = options.issues ?? []
+    this.retryAfterSeconds = options.retryAfterSeconds ?? RETRY_AFTER_SECONDS[code]
   }
 
   get type(): string {

@@ -47,7 +47,15 @@ const FOR_EVERYONE = ['errors.ts', 'secrets.ts', 'observe.ts']
 /** Constructs everything and names the drivers, so nothing limits it. */
 const COMPOSITION_ROOT = 'app.ts'
 /** One of several that do the same in a different place: which of them is the composition root's choice. */
-const DRIVERS = ['log/memory.ts', 'log/redis.ts', 'store/embedded.ts', 'channels/index.ts', 'channels/http.ts']
+const DRIVERS = [
+  'log/memory.ts',
+  'log/redis.ts',
+  'server/rate-memory.ts',
+  'server/rate-redis.ts',
+  'store/embedded.ts',
+  'channels/index.ts',
+  'channels/http.ts',
+]
 /** They stand at the front door, where the environment is read. */
 const MAY_READ_ENVIRONMENT = ['main.ts', 'cli/carillon.ts']
 

@@ -4,6 +4,7 @@ import { maxDepthRule } from '@escape.tech/graphql-armor-max-depth'
 import { maxDirectivesRule } from '@escape.tech/graphql-armor-max-directives'
 import {
   type DocumentNode,
+  type FieldNode,
   type FragmentDefinitionNode,
   GraphQLError,
   type GraphQLSchema,
@@ -11,6 +12,7 @@ import {
   Kind,
   type OperationDefinitionNode,
   parse,
+  type SelectionNode,
   type SelectionSetNode,
   specifiedRules,
   type ValidationContext,
@@ -84,25 +86,34 @@ export function operationOf(document: DocumentNode, name: string | null | undefi
 
 /** How many fields of the root an operation asks for, fragments followed; `__typename` does nothing and does not count. */
 export function rootFieldCount(document: DocumentNode, operation: OperationDefinitionNode): number {
+  return rootFields(document, operation).filter(({ name }) => name.value !== '__typename').length
+}
+
+/**
+ * The fields of the root an operation asks for, in order, those of its fragments among them.
+ *
+ * @param isIncluded what its directives say of a selection; absent: all are
+ */
+export function rootFields(
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  isIncluded: (selection: SelectionNode) => boolean = () => true,
+): readonly FieldNode[] {
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const node of document.definitions) {
     if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node)
   }
   const entered = new Set<string>()
-  const count = (set: SelectionSetNode): number => {
-    let fields = 0
-    for (const node of set.selections) {
-      if (node.kind === Kind.FIELD) fields += node.name.value === '__typename' ? 0 : 1
-      else if (node.kind === Kind.INLINE_FRAGMENT) fields += count(node.selectionSet)
-      else if (!entered.has(node.name.value)) {
-        entered.add(node.name.value)
-        const fragment = fragments.get(node.name.value)
-        if (fragment) fields += count(fragment.selectionSet)
-      }
-    }
-    return fields
-  }
-  return count(operation.selectionSet)
+  const fieldsOf = ({ selections }: SelectionSetNode): readonly FieldNode[] =>
+    selections.filter(isIncluded).flatMap((node) => {
+      if (node.kind === Kind.FIELD) return [node]
+      if (node.kind === Kind.INLINE_FRAGMENT) return fieldsOf(node.selectionSet)
+      if (entered.has(node.name.value)) return []
+      entered.add(node.name.value)
+      const fragment = fragments.get(node.name.value)
+      return fragment ? fieldsOf(fragment.selectionSet) : []
+    })
+  return fieldsOf(operation.selectionSet)
 }
 
 function parseWithin(source: string, maxTokens: number): DocumentNode | GraphQLError {

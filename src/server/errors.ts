@@ -8,14 +8,15 @@ const FAULT_MESSAGE = 'Something went wrong on our side.'
 /**
  * An error as the caller may see it: the same over HTTP, WebSocket and SSE.
  * `extensions` always holds type, code, status, path (of the input at fault where one is known, otherwise of the field)
- * and issues. A fault of ours keeps nothing but its path: no message, no stack, no location.
+ * and issues, and retryAfterSeconds where time will help. A fault of ours keeps nothing but its path: no message, no stack,
+ * no location.
  *
  * @param path the field it happened at, where the error itself does not say
  */
 export function presentError(error: unknown, path?: Path): GraphQLFormattedError {
   const at = isGraphQLError(error) ? (error.path ?? path) : path
   const refusal = refusalIn(error)
-  if (refusal) return present(refusal.code, refusal.message, at, refusal.issues, refusal.status)
+  if (refusal) return presentRefusal(refusal, at)
 
   const code = callersFault(error, at)
   if (code === null) return present('INTERNAL', FAULT_MESSAGE, at)
@@ -42,6 +43,18 @@ export function isFault(error: unknown): boolean {
 /** The HTTP status of what was refused before execution. */
 export function statusOf(errors: readonly GraphQLFormattedError[]): number {
   return Number(errors[0]?.extensions?.status ?? 400)
+}
+
+/** The Retry-After header of what was refused before execution (RFC 9110, 10.2.3), where time will help. */
+export function retryHeaderOf(errors: readonly GraphQLFormattedError[]): Readonly<Record<string, string>> {
+  const seconds = errors[0]?.extensions?.retryAfterSeconds
+  return seconds === undefined ? {} : { 'retry-after': String(seconds) }
+}
+
+function presentRefusal({ code, message, issues, status, retryAfterSeconds }: Refusal, at: Path | undefined) {
+  const presented = present(code, message, at, issues, status)
+  if (retryAfterSeconds === undefined) return presented
+  return { ...presented, extensions: { ...presented.extensions, retryAfterSeconds } }
 }
 
 function present(

@@ -9,11 +9,12 @@ import { acceptedTypes, sendErrors } from './answer.ts'
 import { CallerGone, type Parameters, parametersOf, parseJson, readBody } from './body.ts'
 import { authorizationOf, idempotencyKeyOf, refuseTokenInUrl } from './credential.ts'
 import { DocumentRefusal, operationOf, type ReadDocument, type ReadResult, rootFieldCount } from './document.ts'
-import { presentError, presentTransportError, statusOf } from './errors.ts'
+import { presentError, presentTransportError, retryHeaderOf, statusOf } from './errors.ts'
 import { type Execution, type Operation, SubscriptionRefused } from './execution.ts'
 import type { Limits } from './limits.ts'
 import type { OriginCheck } from './origin.ts'
 import { PAGE_HEADERS } from './page.ts'
+import { type CountCalls, RATE_HEADERS, rateHeaders, refuseBeyondLimit } from './rate-limit.ts'
 import type { Seats } from './seats.ts'
 import type { Sessions } from './session.ts'
 import { writeStream } from './stream.ts'
@@ -22,6 +23,7 @@ import { createYogaHandler } from './yoga.ts'
 export interface HttpOptions {
   readonly execution: Execution
   readonly read: ReadDocument
+  readonly countCalls: CountCalls
   readonly authenticate: Authenticate
   readonly sessions: Sessions
   readonly seats: Seats
@@ -90,8 +92,9 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     const subscribes = asked.node.operation === 'subscription'
     if (subscribes ? !accepted.stream : accepted.json === null) throw notAcceptable()
     const operation: Operation = { ...asked, source: parameters.query, actor, idempotencyKey, signal: signalOf(response) }
-    if (subscribes) await stream(response, operation, authorization, options)
-    else await yoga(request, response, { operation, accepted })
+    if (subscribes) return stream(response, operation, authorization, options)
+    await keepWithinLimits(response, operation, options)
+    await yoga(request, response, { operation, accepted })
   }
 
   return async (request, response, isAllowed) => {
@@ -131,6 +134,14 @@ async function stream(
     release()
     draining.removeEventListener('abort', cut)
   }
+}
+
+/** The caller hears what it has left whatever its operation comes to. */
+async function keepWithinLimits(response: ServerResponse, operation: Operation, { countCalls }: HttpOptions): Promise<void> {
+  const verdict = await countCalls(operation)
+  if (verdict === null) return
+  for (const [name, value] of Object.entries(rateHeaders(verdict))) response.setHeader(name, value)
+  refuseBeyondLimit(verdict)
 }
 
 /** Streams are counted together with sockets. */
@@ -196,7 +207,7 @@ function allowOrigin(request: IncomingMessage, response: ServerResponse, isAllow
   response.setHeader('vary', 'Origin')
   if (!isAllowed(origin)) return
   response.setHeader('access-control-allow-origin', origin)
-  response.setHeader('access-control-expose-headers', 'Retry-After')
+  response.setHeader('access-control-expose-headers', RATE_HEADERS)
 }
 
 function answerPreflight(request: IncomingMessage, response: ServerResponse, isAllowed: OriginCheck): void {
@@ -237,5 +248,5 @@ function answerTo(error: unknown, legacy: boolean): Refused {
   }
   const errors = error instanceof SubscriptionRefused ? error.errors : [presentError(error)]
   const status = statusOf(errors)
-  return { status, errors, ...(status === 401 && { headers: { 'www-authenticate': 'Bearer' } }) }
+  return { status, errors, headers: { ...(status === 401 && { 'www-authenticate': 'Bearer' }), ...retryHeaderOf(errors) } }
 }

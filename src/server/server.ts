@@ -9,6 +9,7 @@ import { createHttpHandler } from './http.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { type OriginCheck, originCheck } from './origin.ts'
 import { healthRoutes, pageHandler } from './page.ts'
+import { createCallCount, type RateLimiter } from './rate-limit.ts'
 import type { Route } from './route.ts'
 import { createSeats } from './seats.ts'
 import { createSessions } from './session.ts'
@@ -29,6 +30,8 @@ export interface ServerOptions {
   readonly allowedOrigins: readonly string[]
   /** What is left out takes its default. */
   readonly limits?: Partial<Limits>
+  /** Of mutations, by caller. Absent: they are not limited. */
+  readonly rateLimiter?: RateLimiter
   readonly authenticate: Authenticate
   /** Makes the GraphQL context of one execution. */
   readonly contextFor: ContextFor
@@ -61,7 +64,8 @@ export function createServer(options: ServerOptions): Server {
   const execution = createExecution({ schema, contextFor, limits, log })
   const sessions = createSessions(authenticate, limits.reauthenticateMs, log)
   const draining = new AbortController()
-  const shared = { execution, read, authenticate, sessions, seats: createSeats(limits), limits, log }
+  const countCalls = createCallCount(schema, options.rateLimiter)
+  const shared = { execution, read, countCalls, authenticate, sessions, seats: createSeats(limits), limits, log }
   const graphql = createHttpHandler({ ...shared, graphiql: !options.production, draining: draining.signal })
   const pages = pageHandler([...options.routes, ...healthRoutes(options.ready, options.metricsText)], log)
   const sockets = createSockets(shared)

@@ -15,6 +15,7 @@ import { DocumentRefusal, operationOf, type ReadDocument } from './document.ts'
 import { type Execution, type Operation, SubscriptionRefused } from './execution.ts'
 import type { Limits } from './limits.ts'
 import type { OriginCheck } from './origin.ts'
+import { type CountCalls, refuseBeyondLimit } from './rate-limit.ts'
 import type { Seats } from './seats.ts'
 import type { Sessions } from './session.ts'
 
@@ -32,6 +33,7 @@ export interface Sockets {
 export interface SocketOptions {
   readonly execution: Execution
   readonly read: ReadDocument
+  readonly countCalls: CountCalls
   readonly authenticate: Authenticate
   readonly sessions: Sessions
   readonly seats: Seats
@@ -83,7 +85,7 @@ export function createSockets(options: SocketOptions): Sockets {
     connectionInitWaitTimeout: limits.initMs,
     onConnect: (context) => admit(context, options),
     onSubscribe: (context, id, payload) => askedOf(context, id, payload, options),
-    execute: async (args) => (await answered(args.contextValue as Asked | Refused, options.execution)) as never,
+    execute: async (args) => (await answered(args.contextValue as Asked | Refused, options)) as never,
     subscribe: async (args) => (await delivering(args.contextValue as Asked, options)) as never,
     onNext: (_context, _id, _payload, _args, result) => result as never,
     onError: (_context, _id, _payload, errors) => errors.flatMap((error) => presented(error, options.execution)),
@@ -161,7 +163,8 @@ function upgradeRefusal(request: IncomingMessage, isAllowed: OriginCheck, full: 
 /** Ends an upgrade request with a status and no body. */
 export function refuseUpgrade(socket: Duplex, status: number): void {
   socket.on('error', () => {})
-  socket.end(`HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  const retry = status === 503 ? 'retry-after: 1\r\n' : ''
+  socket.end(`HTTP/1.1 ${status} Refused\r\n${retry}connection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
 /** Answers connection_init: false closes with 4403. */
@@ -243,13 +246,16 @@ function operationOfMessage(
   return { source, document, node, operationName, variables: variables ?? {}, actor, idempotencyKey: null }
 }
 
-async function answered(asked: Asked | Refused, execution: Execution) {
+async function answered(asked: Asked | Refused, { execution, countCalls }: SocketOptions) {
   if ('errors' in asked) return refusing(asked.errors)
   const { client, operation, controller } = asked
   client.running += 1
   try {
+    refuseBeyondLimit(await countCalls(operation))
     const answer = await execution.answer(operation)
     return 'data' in answer ? answer : refusing(answer.errors ?? [])
+  } catch (error) {
+    return refusing(execution.present([error]))
   } finally {
     client.running -= 1
     client.operations.delete(controller)

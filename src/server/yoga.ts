@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import { type Accepted, JSON_TYPE } from './answer.ts'
-import { statusOf } from './errors.ts'
+import { retryHeaderOf, statusOf } from './errors.ts'
 import type { Answer, Execution, Operation } from './execution.ts'
 
 /** A query or mutation that was let in: what Yoga is to answer, and how. */
@@ -69,5 +69,6 @@ function httpStatus(answer: Answer, { legacy }: Accepted): number {
 }
 
 function jsonResponse(answer: Answer, status: number, type: string, Response: typeof globalThis.Response): Response {
-  return new Response(JSON.stringify(answer), { status, headers: { 'content-type': `${type}; charset=utf-8` } })
+  const retry = 'data' in answer ? {} : retryHeaderOf(answer.errors ?? [])
+  return new Response(JSON.stringify(answer), { status, headers: { 'content-type': `${type}; charset=utf-8`, ...retry } })
 }
