@@ -1,9 +1,12 @@
-import { putDeviceToken } from '../domain/device-token.ts'
-import { mergeProfile } from '../domain/user.ts'
+import { deleteDeviceToken, putDeviceToken, standingOf } from '../domain/device-token.ts'
+import { deleteUser } from '../domain/erase.ts'
+import { mergeProfile, patchProfile, replaceProfile } from '../domain/user.ts'
 import { userOf } from '../domain/visibility.ts'
+import { notFound } from '../errors.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
-import { actorOf, run } from './context.ts'
+import { connectionOf, keyset, page } from './connection.ts'
+import { actorOf, type Context, run } from './context.ts'
 import { DeviceTokenStatus } from './enums.ts'
 import { MessageConnection, messagePage } from './message.ts'
 
@@ -11,6 +14,8 @@ const OF_A_USER = may({
   key: ['USERS_READ', 'USERS_WRITE'],
   token: ['INBOX_READ', 'PREFERENCES_READ', 'DEVICE_TOKENS_WRITE', 'MESSAGES_READ'],
 })
+
+const STANDING = { status: true, statusReason: true, expiresAt: true } as const
 
 const DeviceToken = builder.prismaObject('DeviceToken', {
   description: "A user's push token.",
@@ -20,8 +25,16 @@ const DeviceToken = builder.prismaObject('DeviceToken', {
     token: t.exposeString('token'),
     kind: t.exposeString('kind'),
     providerId: t.exposeID('providerId', { nullable: true }),
-    status: t.expose('status', { type: DeviceTokenStatus }),
-    statusReason: t.exposeString('statusReason', { nullable: true }),
+    status: t.field({
+      type: DeviceTokenStatus,
+      select: STANDING,
+      resolve: (token, _args, { graph }) => standingOf(token, graph.now()).status,
+    }),
+    statusReason: t.string({
+      nullable: true,
+      select: STANDING,
+      resolve: (token, _args, { graph }) => standingOf(token, graph.now()).statusReason,
+    }),
     device: t.expose('device', { type: 'JSONObject', nullable: true }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true }),
   }),
@@ -32,7 +45,11 @@ export const User = builder.prismaObject('User', {
   authScopes: OF_A_USER,
   fields: (t) => ({
     id: t.exposeID('id'),
-    profile: t.expose('profile', { type: 'JSONObject', description: "email is checked; everything else is the caller's own." }),
+    profile: t.expose('profile', {
+      type: 'JSONObject',
+      description:
+        "OpenID Connect's names where one fits (email, phone_number, locale, zoneinfo, …), which are checked; everything else is the caller's own.",
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
     deviceTokens: t.relation('deviceTokens', { type: DeviceToken, query: { orderBy: { id: 'asc' } } }),
@@ -46,12 +63,14 @@ export const User = builder.prismaObject('User', {
   }),
 })
 
+const UserConnection = connectionOf<typeof User.$inferType>('User', User)
+
 const WebPushKeysInput = builder.inputType('WebPushKeysInput', {
   description: "A web push subscription's keys (RFC 8291), base64url.",
   fields: (t) => ({ p256dh: t.string({ required: true }), auth: t.string({ required: true }) }),
 })
 
-const DeviceTokenInput = builder.inputType('DeviceTokenInput', {
+export const DeviceTokenInput = builder.inputType('DeviceTokenInput', {
   description: 'A push token of a device.',
   fields: (t) => ({
     token: t.string({ required: true, description: "A push token; for web push, the subscription's endpoint." }),
@@ -59,7 +78,22 @@ const DeviceTokenInput = builder.inputType('DeviceTokenInput', {
     kind: t.string({ required: true, description: 'The provider kind that it belongs to: webpush, …' }),
     providerId: t.id({ description: 'Only for this account of the kind.' }),
     device: t.field({ type: 'JSONObject' }),
-    expiresAt: t.field({ type: 'DateTime' }),
+    expiresAt: t.field({ type: 'DateTime', description: 'In the future. Absent: it does not expire.' }),
+  }),
+})
+
+const JsonPatchOp = builder.enumType('JsonPatchOp', {
+  description: 'What an operation of a JSON Patch does (RFC 6902, section 4).',
+  values: ['add', 'remove', 'replace', 'move', 'copy', 'test'] as const,
+})
+
+const JsonPatchInput = builder.inputType('JsonPatchInput', {
+  description: 'One operation of a JSON Patch (RFC 6902).',
+  fields: (t) => ({
+    op: t.field({ type: JsonPatchOp, required: true }),
+    path: t.string({ required: true, description: 'A JSON Pointer (RFC 6901); empty: the whole profile.' }),
+    value: t.field({ type: 'JSON', description: 'For add, replace and test; null counts.' }),
+    from: t.string({ description: 'For move and copy: a JSON Pointer.' }),
   }),
 })
 
@@ -72,6 +106,20 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true }) },
     resolve: (query, _root, { id }, context) =>
       context.graph.prisma.user.findFirst({ ...query, where: { environmentId: actorOf(context).environmentId, id } }),
+  }),
+  users: t.field({
+    type: UserConnection,
+    description: "By id. search: occurs, whatever its case, in the id, or in the profile's email, name or phone_number.",
+    authScopes: may({ key: ['USERS_READ', 'USERS_WRITE'] }),
+    args: { search: t.arg.string(), first: t.arg.int({ defaultValue: 20 }), after: t.arg.string() },
+    resolve: (_root, { search, ...args }, context) => {
+      const { environmentId } = actorOf(context)
+      const places = keyset<typeof User.$inferType>(context, 'users', (user) => [user.id])
+      return page(places, args, async (after, take) => {
+        const found = await context.graph.reads.findUsers(environmentId, search ?? null, after?.[0] ?? null, take)
+        return found as (typeof User.$inferType)[]
+      })
+    },
   }),
   viewer: t.prismaField({
     type: User,
@@ -86,6 +134,16 @@ builder.queryFields((t) => ({
   }),
 }))
 
+/** NOT_FOUND where it was erased meanwhile, or since the call that this one repeats. */
+async function found<T>(reading: Promise<T | null>, id: string): Promise<T> {
+  return (await reading) ?? Promise.reject(notFound('user', id))
+}
+
+/** By id, in the environment of whoever asks. */
+function whereId(context: Context, id: string) {
+  return { where: { environmentId: actorOf(context).environmentId, id } }
+}
+
 builder.mutationFields((t) => ({
   mergeProfile: t.prismaField({
     type: User,
@@ -94,11 +152,35 @@ builder.mutationFields((t) => ({
     args: { userId: t.arg.id({ required: true }), profile: t.arg({ type: 'JSONObject', required: true }) },
     resolve: async (query, _root, args, context) => {
       const { value } = await run(context, 'mergeProfile', mergeProfile, args)
-      return context.graph.prisma.user.findFirstOrThrow({
-        ...query,
-        where: { environmentId: actorOf(context).environmentId, id: value.id },
-      })
+      return found(context.graph.prisma.user.findFirst({ ...query, ...whereId(context, value.id) }), value.id)
     },
+  }),
+  replaceProfile: t.prismaField({
+    type: User,
+    description: 'Replaces the whole profile; creates the user when missing.',
+    authScopes: may({ key: ['USERS_WRITE'] }),
+    args: { userId: t.arg.id({ required: true }), profile: t.arg({ type: 'JSONObject', required: true }) },
+    resolve: async (query, _root, args, context) => {
+      const { value } = await run(context, 'replaceProfile', replaceProfile, args)
+      return found(context.graph.prisma.user.findFirst({ ...query, ...whereId(context, value.id) }), value.id)
+    },
+  }),
+  patchProfile: t.prismaField({
+    type: User,
+    description: 'Applies an RFC 6902 JSON Patch to the profile of a user who is there, all or nothing.',
+    authScopes: may({ key: ['USERS_WRITE'] }),
+    args: { userId: t.arg.id({ required: true }), patch: t.arg({ type: [JsonPatchInput], required: true }) },
+    resolve: async (query, _root, args, context) => {
+      const { value } = await run(context, 'patchProfile', patchProfile, args)
+      return found(context.graph.prisma.user.findFirst({ ...query, ...whereId(context, value.id) }), value.id)
+    },
+  }),
+  deleteUser: t.boolean({
+    description:
+      'Removes the user and every piece of personal data kept about them, and cancels what is still to be sent; counts and statuses stay. False where there was nothing.',
+    authScopes: may({ key: ['USERS_WRITE'] }),
+    args: { userId: t.arg.id({ required: true }) },
+    resolve: async (_root, args, context) => (await run(context, 'deleteUser', deleteUser, args)).value,
   }),
   putDeviceToken: t.prismaField({
     type: DeviceToken,
@@ -108,10 +190,16 @@ builder.mutationFields((t) => ({
     resolve: async (query, _root, args, context) => {
       const userId = userOf(actorOf(context), args.userId)
       const { value } = await run(context, 'putDeviceToken', putDeviceToken, { userId, input: args.input })
-      return context.graph.prisma.deviceToken.findFirstOrThrow({
-        ...query,
-        where: { environmentId: actorOf(context).environmentId, id: value.id },
-      })
+      return found(context.graph.prisma.deviceToken.findFirst({ ...query, ...whereId(context, value.id) }), userId)
+    },
+  }),
+  deleteDeviceToken: t.boolean({
+    description: 'Forgets a push token, of whichever kind. False where there was none.',
+    authScopes: may({ key: ['USERS_WRITE'], token: ['DEVICE_TOKENS_WRITE'] }),
+    args: { userId: t.arg.id(), token: t.arg.string({ required: true }) },
+    resolve: async (_root, args, context) => {
+      const userId = userOf(actorOf(context), args.userId)
+      return (await run(context, 'deleteDeviceToken', deleteDeviceToken, { userId, token: args.token })).value
     },
   }),
 }))

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Tx } from './database.ts'
+import type { Db, Tx } from './database.ts'
 
 export interface NewUser {
   readonly environmentId: string
@@ -16,6 +16,22 @@ export async function insertUsers(tx: Tx, users: readonly NewUser[]): Promise<vo
     from jsonb_to_recordset(${JSON.stringify(users)}::jsonb) as u("environmentId" text, id text, profile jsonb)
     order by 1, 2
     on conflict do nothing`.execute(tx)
+}
+
+/**
+ * The profile as it is now, locked until the transaction ends; the user is made where missing. Unlike insertUsers it waits
+ * for an erasure that is under way, so what is written after it has a user to belong to.
+ */
+export async function ensureUser(tx: Tx, environmentId: string, userId: string): Promise<Record<string, unknown>> {
+  const row = await tx
+    .insertInto('user')
+    .values({ environment_id: environmentId, id: userId, profile: '{}' })
+    .onConflict((conflict) =>
+      conflict.columns(['environment_id', 'id']).doUpdateSet((old) => ({ updated_at: old.ref('user.updated_at') })),
+    )
+    .returning('profile')
+    .executeTakeFirstOrThrow()
+  return row.profile as Record<string, unknown>
 }
 
 /** The profile as it is now, locked until the transaction ends; null where there is no such user. */
@@ -37,4 +53,25 @@ export async function writeProfile(tx: Tx, environmentId: string, userId: string
     .where('environment_id', '=', environmentId)
     .where('id', '=', userId)
     .execute()
+}
+
+/** Which of these users there are. They cannot be erased before the transaction ends. */
+export async function holdUsers(tx: Tx, environmentId: string, userIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select id from "user"
+    where environment_id = ${environmentId} and id = any(${[...userIds]}::text[])
+    order by id
+    for key share`.execute(tx)
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** Whether there is such a user at this moment. */
+export async function hasUser(db: Db, environmentId: string, userId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('user')
+    .select('id')
+    .where('environment_id', '=', environmentId)
+    .where('id', '=', userId)
+    .executeTakeFirst()
+  return row !== undefined
 }
