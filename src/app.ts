@@ -7,16 +7,20 @@ import { createProviders } from './channels/index.ts'
 import type { AddressGuard, HttpDoor, Provider } from './channels/provider.ts'
 import { newVapidKeys } from './channels/webpush.ts'
 import type { Config } from './config.ts'
+import { createExpand } from './delivery/expand.ts'
 import { createJourney } from './delivery/journey.ts'
 import { createLetters } from './delivery/letter.ts'
 import { createRecord } from './delivery/record.ts'
+import { type Accepted, acceptSends } from './domain/accept.ts'
 import { createAuthenticate } from './domain/access.ts'
 import { type BuiltInAccount, builtInAccount } from './domain/account.ts'
-import { type Call, type Commands, createCommands } from './domain/command.ts'
+import { type Call, type Commands, type Commit, createCommands, createCommit } from './domain/command.ts'
 import { keptSecret, layFoundation } from './domain/foundation.ts'
 import type { JsonObject } from './domain/json.ts'
+import { createLinks, type Links } from './domain/link.ts'
+import { createPlanSend } from './domain/plan-send.ts'
 import { readPreferences } from './domain/preference.ts'
-import { type Accepted, acceptSends, type CheckedSend } from './domain/send.ts'
+import type { CheckedSend } from './domain/send.ts'
 import type { Refusal } from './errors.ts'
 import { actorOf, type Context, type Graph } from './graphql/context.ts'
 import { schema } from './graphql/schema.ts'
@@ -100,6 +104,8 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
     const mail = await startMail(config, undo)
     const builtIns = await builtInAccounts({ config, store, secrets, providers, mail, since: now() })
 
+    let listensAt = `http://${config.http.host}:${config.http.port}`
+    const links = createLinks({ vault: secrets, publicUrl: () => config.http.publicUrl ?? listensAt })
     const house: House = {
       config,
       log,
@@ -112,10 +118,11 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       http,
       providers,
       builtIns,
+      links,
       now,
       random,
     }
-    const commands = createCommands({
+    const commit = createCommit({
       db: store.db,
       providers,
       guard,
@@ -124,9 +131,11 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       published: eventLog.published,
       wake: carrier.wake,
     })
-    const queue = config.roles.worker ? createWorker(house, embedded !== null) : null
+    const commands = createCommands(commit, secrets)
+    const queue = config.roles.worker ? createWorker(house, commit, embedded !== null) : null
     const server = createFront(house, commands, mail, openRateLimiter(house, undo))
     const { url } = await server.listen()
+    listensAt = url
     await queue?.start()
     undo.add('server and queue', async () => {
       await Promise.all([server.stop({ deadlineMs: DRAIN_MS }), queue?.stop({ deadlineMs: DRAIN_MS })])
@@ -152,6 +161,7 @@ interface House {
   readonly http: HttpDoor
   readonly providers: readonly Provider[]
   readonly builtIns: readonly BuiltInAccount[]
+  readonly links: Links
   readonly now: () => Date
   readonly random: () => number
 }
@@ -207,9 +217,9 @@ async function builtInAccounts(parts: {
  * How much of each kind of work a process does at the same time. A message in a slot mostly waits, for its provider or for a
  * commit, and the more of them there are, the more share a transaction.
  */
-const SLOTS: { readonly [L in Lane]: number } = { single: 160, bulk: 16, webhook: 16, upkeep: 2 }
+const SLOTS: { readonly [L in Lane]: number } = { single: 160, bulk: 96, webhook: 16, upkeep: 2 }
 
-function createWorker(house: House, onlyProcess: boolean): Queue {
+function createWorker(house: House, commit: Commit, onlyProcess: boolean): Queue {
   const { store, eventLog, now, metrics } = house
   const attempts = metrics.counter('carillon_attempts_total', 'Calls to providers.', ['channel', 'kind', 'outcome'])
   const seconds = metrics.histogram('carillon_attempt_seconds', 'How long a call to a provider took.', ['channel', 'kind'])
@@ -218,6 +228,7 @@ function createWorker(house: House, onlyProcess: boolean): Queue {
     record: createRecord({ db: store.db, published: eventLog.published }),
     providers: house.providers,
     http: house.http,
+    links: house.links,
     now,
     random: house.random,
     log: house.log,
@@ -226,13 +237,14 @@ function createWorker(house: House, onlyProcess: boolean): Queue {
       seconds.observe({ channel, kind }, took)
     },
   })
+  const expand = createExpand({ db: store.db, commit, builtIns: house.builtIns, vault: house.secrets, now })
   return createQueue({
     db: store.db,
     log: house.log,
     leaseSeconds: house.config.leaseSeconds,
     slots: SLOTS,
     onlyProcess,
-    performers: { deliver: journey },
+    performers: { deliver: journey, expand },
     onWake: house.carrier.onWake,
   })
 }
@@ -297,6 +309,7 @@ function createGraph(house: House, commands: Commands): Graph {
     readPreferences: (query) => readPreferences(store.db, query, now()),
     commands,
     accept: createAccept(commands),
+    planSend: createPlanSend({ db: store.db, vault: secrets, builtIns: house.builtIns, links: house.links, now }),
     log: eventLog,
     cursors: createCursors(secrets),
     signer: secrets,
@@ -331,7 +344,7 @@ function createAccept(commands: Commands): Graph['accept'] {
     repeatable: ({ key }) => key !== null,
   })
   return async (call) => {
-    if (call.input.recipients.length <= SHARES_ITS_GROUP) return together(call)
+    if (call.input.individuals.length <= SHARES_ITS_GROUP) return together(call)
     const [accepted] = await commands.runGroup(acceptSends, [call])
     return accepted!
   }

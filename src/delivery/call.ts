@@ -11,6 +11,7 @@ export interface Call {
   readonly letter: Letter
   readonly step: Step
   readonly content: Rendered
+  readonly unsubscribeUrl: string | null
   readonly deliveryId: string
 }
 
@@ -19,7 +20,7 @@ export interface Call {
  */
 export async function callProvider(
   parts: JourneyParts,
-  { letter, step, content, deliveryId }: Call,
+  { letter, step, content, unsubscribeUrl, deliveryId }: Call,
   stop: AbortSignal,
 ): Promise<Outcome> {
   const provider = parts.providers.find((candidate) => candidate.kind === step.kind)!
@@ -36,6 +37,7 @@ export async function callProvider(
     messageId: letter.row.id,
     address: step.address,
     content,
+    ...(step.channel === 'EMAIL' && unsubscribeUrl !== null && { unsubscribeUrl }),
     idempotencyKey: `${letter.row.id}_${deliveryId.slice(4, 20)}`,
   }
   const ended = new AbortController()

@@ -2,11 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { HttpDoor, Outcome, Provider, Rendered } from '../channels/provider.ts'
 import type { Account } from '../domain/account.ts'
-import { deepMerge, type JsonObject } from '../domain/json.ts'
+import type { Links } from '../domain/link.ts'
 import { type Plan, plan, type Step } from '../domain/plan.ts'
+import { renderInputOf, urlsOf } from '../domain/rendering.ts'
 import { type Move, nextMove, openSteps, type Route, restAfter } from '../domain/route.ts'
 import type { Perform, Work } from '../queue/kinds.ts'
 import { render } from '../render/content.ts'
+import { RenderRefusal } from '../render/template.ts'
 import { isConnectionLost } from '../store/connect.ts'
 import { callProvider } from './call.ts'
 import {
@@ -31,6 +33,7 @@ export interface JourneyParts {
   readonly record: WriteEntry
   readonly providers: readonly Provider[]
   readonly http: HttpDoor
+  readonly links: Links
   readonly now: () => Date
   readonly random: () => number
   readonly log: Logger
@@ -64,8 +67,9 @@ export function createJourney(parts: JourneyParts): Perform<'deliver'> {
   return async (ref, work) => {
     const letter = await parts.letters.read(ref)
     if (letter === null) return void (await parts.record({ job: work.job, after: 'settle' }))
-    if (letter.sealedTokens.length > 0) {
-      parts.log.warn({ message: letter.row.id, tokens: letter.sealedTokens }, 'device tokens do not open and are left out')
+    const { sealedTokens } = letter.situation
+    if (sealedTokens.length > 0) {
+      parts.log.warn({ message: letter.row.id, tokens: sealedTokens }, 'device tokens do not open and are left out')
     }
     const journey = new Journey(parts, work, letter)
     try {
@@ -80,7 +84,7 @@ export function createJourney(parts: JourneyParts): Perform<'deliver'> {
 
 async function goOn(journey: Journey, quarantine: Quarantine): Promise<void> {
   if (!(await journey.settleLeftovers())) return
-  const route = plan(journey.letter.snapshot)
+  const route = plan(journey.letter.situation.snapshot)
   if (route.kind === 'stop') return journey.stop(route)
   if (journey.crashes < MAX_CRASHES - 1) return journey.follow(route)
   if (!(await quarantine.alone(() => journey.follow(route)))) await journey.comeBackLater()
@@ -175,7 +179,14 @@ class Journey {
 
   private async attempt(step: Step, planned: Plan & { kind: 'route' }): Promise<boolean> {
     const { letter, parts, work } = this
-    const content = render(step.channel, { ...letter.definition, data: dataOf(letter), messageId: letter.row.id })
+    const urls = urlsOf(letter.occasion, letter.situation, parts.links)
+    const content = this.render(step, urls)
+    if (content instanceof RenderRefusal) {
+      await this.write(
+        failedEntry(letter, work.job, { kind: 'fail', reason: 'RENDER_ERROR', error: content.message }, parts.now()),
+      )
+      return false
+    }
     if (letter.row.mode === 'SIMULATE') {
       await this.write(simulatedEntry(letter, work.job, step, content, planned.decisions, parts.now()))
       return false
@@ -183,9 +194,24 @@ class Journey {
     const begun = await this.note(step, content, planned)
     if (begun === null) return false
     const started = performance.now()
-    const outcome = await callProvider(parts, { letter, step, content, deliveryId: begun.id }, work.signal)
+    const outcome = await callProvider(
+      parts,
+      { letter, step, content, unsubscribeUrl: urls.unsubscribe, deliveryId: begun.id },
+      work.signal,
+    )
     parts.observed(step, outcome, (performance.now() - started) / 1000)
     return this.settle(step, begun, outcome, content, planned)
+  }
+
+  /** What no channel can say is nothing to be tried again. */
+  private render(step: Step, urls: ReturnType<typeof urlsOf>): Rendered | RenderRefusal {
+    const { occasion, situation, row } = this.letter
+    try {
+      return render(step.channel, renderInputOf(occasion, situation, urls, row.id))
+    } catch (refusal) {
+      if (refusal instanceof RenderRefusal) return refusal
+      throw refusal
+    }
   }
 
   /** Notes an attempt. Null where it must not be made: the message was taken over, or nobody knows that it is noted. */
@@ -362,11 +388,6 @@ export const OUTCOMES = {
   misconfigured: 'MISCONFIGURED',
   unknown: 'UNKNOWN',
 } as const satisfies { [K in Outcome['kind']]: string }
-
-/** The recipient's own data goes over the request's. */
-function dataOf({ definition, snapshot }: Letter): JsonObject {
-  return deepMerge(definition.data, snapshot.to.data ?? {})
-}
 
 const isCrash = (attempt: { outcome: string | null; endedAt: Date | null }) =>
   attempt.outcome === 'UNKNOWN' && attempt.endedAt === null

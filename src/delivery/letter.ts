@@ -1,26 +1,30 @@
 import { LRUCache } from 'lru-cache'
 import type { Channel } from '../channels/provider.ts'
-import { type Account, accountsOf, type BuiltInAccount, openSettings } from '../domain/account.ts'
+import { type Account, type BuiltInAccount, openSettings } from '../domain/account.ts'
 import type { Vault } from '../domain/command.ts'
-import { keysPlace } from '../domain/device-token.ts'
 import { deliveryId } from '../domain/id.ts'
-import type { PlannedToken, Snapshot, Step } from '../domain/plan.ts'
-import type { RecipientInput } from '../domain/recipient.ts'
+import type { Step } from '../domain/plan.ts'
 import type { Attempt } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
+import {
+  type KeptRecipient,
+  type Occasion,
+  readGrounds,
+  readSurroundings,
+  type Situation,
+  situationOf,
+} from '../domain/situation.ts'
 import type { Db } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
-import { type DeliveryRow, type LetterRow, type MessageRef, readLetters, type TokenRow } from '../store/letter.ts'
+import { type DeliveryRow, type LetterRow, type MessageRef, readLetters } from '../store/letter.ts'
 import type { Kept } from '../store/record.ts'
 
 /** A message as its journey sees it. */
 export interface Letter {
   readonly row: LetterRow
-  readonly definition: Definition
+  readonly occasion: Occasion
   readonly accounts: readonly Account[]
-  readonly snapshot: Snapshot
-  /** Ids of device tokens left out of the snapshot, since their keys do not open: sealed with a secret that is gone. */
-  readonly sealedTokens: readonly string[]
+  readonly situation: Situation
   /** By turn. */
   readonly deliveries: ReadonlyMap<string, KnownDelivery>
 }
@@ -65,16 +69,21 @@ export function createLetters(parts: LetterParts): Letters {
 
   const read = groupWrites<MessageRef, Letter | null>(
     async (refs) => {
-      const { letters, accounts } = await readLetters(parts.db, refs)
-      const byEnvironment = new Map<string, readonly Account[]>()
-      for (const { environmentId } of refs) {
-        const own = accounts.filter((account) => account.environment_id === environmentId)
-        if (!byEnvironment.has(environmentId)) byEnvironment.set(environmentId, accountsOf(own, parts.builtIns))
-      }
-      const now = parts.now()
-      return refs.map((ref) => {
-        const row = letters.get(ref.messageId)
-        return row ? toLetter(row, byEnvironment.get(ref.environmentId)!, parts.vault, now) : null
+      const [rows, grounds] = await Promise.all([
+        readLetters(parts.db, refs),
+        readGrounds(
+          parts.db,
+          parts.builtIns,
+          refs.map(({ environmentId }) => environmentId),
+        ),
+      ])
+      const occasions = new Map([...rows.values()].map((row) => [row.id, occasionOf(row)]))
+      const surroundings = await readSurroundings(parts.db, grounds, [...occasions.values()])
+      return refs.map(({ messageId }) => {
+        const row = rows.get(messageId)
+        if (row === undefined) return null
+        const occasion = occasions.get(messageId)!
+        return toLetter(row, occasion, situationOf(occasion, row, surroundings, parts))
       })
     },
     { maxSize: 200, repeatable: () => true },
@@ -82,44 +91,15 @@ export function createLetters(parts: LetterParts): Letters {
   return { read, settingsOf }
 }
 
-function toLetter(row: LetterRow, accounts: readonly Account[], vault: Vault, now: Date): Letter {
-  const tokens = row.tokens ?? []
-  const deviceTokens = tokens.flatMap((token) => toToken(row, token, vault) ?? [])
-  const snapshot: Snapshot = {
-    to: row.to as RecipientInput,
-    userId: row.userId,
-    profile: row.profile ?? {},
-    deviceTokens,
-    accounts,
-    now,
-  }
-  const sealedTokens = tokens.map(({ id }) => id).filter((id) => !deviceTokens.some((token) => token.id === id))
+function occasionOf(row: LetterRow): Occasion {
+  const { environmentId, userId, tenantId, topicId, listId } = row
+  const definition = row.definition as unknown as Definition
+  return { environmentId, userId, tenantId, topicId, listId, to: row.to as KeptRecipient, definition }
+}
+
+function toLetter(row: LetterRow, occasion: Occasion, situation: Situation): Letter {
   const deliveries = new Map((row.deliveries ?? []).map(toDelivery).map((delivery) => [delivery.turn, delivery]))
-  return { row, definition: row.definition as unknown as Definition, accounts, snapshot, sealedTokens, deliveries }
-}
-
-/** Null where its keys do not open. */
-function toToken(row: LetterRow, token: TokenRow, vault: Vault): PlannedToken | null {
-  const keys = openKeys(row, token, vault)
-  if (keys === undefined) return null
-  return {
-    id: token.id,
-    kind: token.kind,
-    token: token.token,
-    providerId: token.providerId,
-    keys,
-    expiresAt: dateOf(token.expiresAt),
-  }
-}
-
-/** Undefined where they do not open. */
-function openKeys(row: LetterRow, token: TokenRow, vault: Vault): PlannedToken['keys'] | undefined {
-  if (token.keys === null) return null
-  try {
-    return JSON.parse(vault.open(token.keys, keysPlace(row.environmentId, row.userId ?? '', token.tokenHash)))
-  } catch {
-    return undefined
-  }
+  return { row, occasion, accounts: situation.snapshot.accounts, situation, deliveries }
 }
 
 /** A step's delivery before its first attempt. Its id follows from what it is, so that every worker gives it the same. */

@@ -77,10 +77,12 @@ export interface CommandParts {
   wake(lane: string): void
 }
 
-export function createCommands(parts: CommandParts): Commands {
-  const { providers, guard, vault } = parts
+/** One transaction with its jobs and events, and what follows its commit. What the work throws rolls it back. */
+export type Commit = <T>(work: (scope: GroupScope) => Promise<T>) => Promise<T>
 
-  async function commit<T>(work: (scope: GroupScope) => Promise<T>): Promise<T> {
+export function createCommit(parts: CommandParts): Commit {
+  const { providers, guard, vault } = parts
+  return async (work) => {
     const jobs: NewJob[] = []
     const events: NewEvent[] = []
     const { result, written } = await parts.db.transaction().execute(async (tx) => {
@@ -102,7 +104,9 @@ export function createCommands(parts: CommandParts): Commands {
     for (const lane of new Set(jobs.map((job) => job.lane ?? JOB_KINDS[job.kind].lane))) parts.wake(lane)
     return result
   }
+}
 
+export function createCommands(commit: Commit, vault: Vault): Commands {
   return {
     run: (actor, command, input, key = null) =>
       commit(async (scope) => {

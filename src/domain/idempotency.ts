@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { badInput, Refusal } from '../errors.ts'
 import type { Tx } from '../store/database.ts'
-import { insertKeys, readKeys, writeResults } from '../store/idempotency.ts'
+import { deleteKeys, insertKeys, readKeys, writeResults } from '../store/idempotency.ts'
 
 /** A key as one environment uses it for one operation. */
 export interface Claim {
@@ -41,6 +41,11 @@ export async function claimKeys(tx: Tx, claims: readonly Claim[]): Promise<reado
 
 export async function keepResults(tx: Tx, results: readonly (Claim & { readonly result: string })[]): Promise<void> {
   if (results.length > 0) await writeResults(tx, results)
+}
+
+/** Lets go of keys that were just claimed, for calls that were refused: those leave no trace. */
+export async function releaseKeys(tx: Tx, claims: readonly Claim[]): Promise<void> {
+  if (claims.length > 0) await deleteKeys(tx, claims)
 }
 
 export function claimId(claim: Pick<Claim, 'environmentId' | 'operation' | 'key'>): string {

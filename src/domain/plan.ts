@@ -2,23 +2,27 @@ import { type Address, CHANNELS, type Channel } from '../channels/provider.ts'
 import type { MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { Account } from './account.ts'
 import type { JsonObject } from './json.ts'
-import type { RecipientInput } from './recipient.ts'
+import { type PreferenceDecision, type PreferenceLayers, resolvePreference } from './preference-rule.ts'
+import { readPhoneNumber } from './profile.ts'
+import type { KeptRecipient } from './situation.ts'
 
 /** Everything planning knows. It asks for nothing else: same snapshot, same plan. */
 export interface Snapshot {
-  readonly to: RecipientInput
+  readonly to: KeptRecipient
   readonly userId: string | null
-  /** The stored profile; empty where there is no user. */
+  /** Everything that is known of them, merged; empty where nothing is. */
   readonly profile: JsonObject
   readonly deviceTokens: readonly PlannedToken[]
   /** Of the message's environment, in the order in which a channel tries them. */
   readonly accounts: readonly Account[]
+  /** What is said about the message's topic; null where it has none, and for places, which have no preferences. */
+  readonly preferences: PreferenceLayers | null
   readonly now: Date
 }
 
-/** A push token that is ACTIVE. `keys`: opened, for web push. */
+/** A push token that is ACTIVE. id: null for one that only this send brings. `keys`: opened, for web push. */
 export interface PlannedToken {
-  readonly id: string
+  readonly id: string | null
   readonly kind: string
   readonly token: string
   readonly providerId: string | null
@@ -36,7 +40,7 @@ export interface Step {
 
 /** A rule that was asked, and what it answered. The last one that said no is the deciding one. */
 export interface Decision {
-  readonly rule: 'address' | 'provider' | 'route'
+  readonly rule: 'address' | 'provider' | 'route' | 'channels' | 'render' | PreferenceDecision['rule']
   readonly subject: string
   readonly passed: boolean
   readonly because: string
@@ -54,17 +58,36 @@ export type Plan =
     }
 
 /**
- * Who gets the message by which doors, or why nobody does. Pure. Where nobody gives a routing, it is SINGLE over the
- * channels in the contract's order: the first that has an address and a provider and takes the message.
+ * Who gets the message by which doors, or why nobody does. Pure. First what is said about its topic: it may stop the message,
+ * and it may cut the channels. Where nobody gives a routing, it is SINGLE over the channels in the contract's order: the
+ * first that has an address and a provider and takes the message.
  */
 export function plan(snapshot: Snapshot): Plan {
-  const decisions: Decision[] = []
+  const resolution = snapshot.preferences && resolvePreference(snapshot.preferences, snapshot.now)
+  const asked: readonly Decision[] = resolution?.decisions ?? []
+  if (resolution?.stops) return filtered(resolution.stops, asked)
+  return route(snapshot, resolution?.channels ?? null, asked)
+}
+
+function filtered(reason: MessageReason, decisions: readonly Decision[]): Plan {
+  return { kind: 'stop', status: 'FILTERED', reason, error: sentence(decisions.at(-1)!.because), decisions }
+}
+
+const sentence = (words: string) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`
+
+/** @param chosen the channels that may carry it; null: every one */
+function route(snapshot: Snapshot, chosen: readonly Channel[] | null, asked: readonly Decision[]): Plan {
+  const decisions: Decision[] = [...asked]
   const note = (rule: Decision['rule'], subject: string, passed: boolean, because: string) =>
     decisions.push({ rule, subject, passed, because, detail: null })
 
   const steps: Step[] = []
   let reachable = 0
   for (const channel of CHANNELS) {
+    if (chosen !== null && !chosen.includes(channel)) {
+      note('channels', channel, false, `only ${chosen.join(' and ')} may carry the topic`)
+      continue
+    }
     const addresses = addressesOn(channel, snapshot)
     note('address', channel, addresses.length > 0, describeAddresses(channel, addresses))
     if (addresses.length === 0) continue
@@ -81,12 +104,17 @@ export function plan(snapshot: Snapshot): Plan {
     return { kind: 'route', steps, decisions }
   }
   const reason = reachable === 0 ? 'NO_CHANNELS' : 'NO_PROVIDERS'
-  const error =
-    reason === 'NO_CHANNELS'
-      ? 'The recipient has no address on any channel.'
-      : 'No enabled provider carries a channel on which the recipient has an address.'
+  const error = reason === 'NO_CHANNELS' ? withoutAddress(chosen) : WITHOUT_PROVIDER
   note('route', 'SINGLE', false, error)
   return { kind: 'stop', status: 'UNROUTABLE', reason, error, decisions }
+}
+
+const WITHOUT_PROVIDER = 'No enabled provider carries a channel on which the recipient has an address.'
+
+function withoutAddress(chosen: readonly Channel[] | null): string {
+  return chosen === null
+    ? 'The recipient has no address on any channel.'
+    : `The recipient has no address on ${chosen.join(' or ')}, which alone may carry the topic.`
 }
 
 interface Place {
@@ -98,7 +126,7 @@ function addressesOn(channel: Channel, snapshot: Snapshot): readonly Place[] {
   const { to, profile, userId } = snapshot
   switch (channel) {
     case 'EMAIL':
-      return anywhere(to.email ?? textOf(to.profile?.email) ?? textOf(profile.email))
+      return anywhere(to.email ?? textOf(profile.email))
     case 'PUSH':
       return snapshot.deviceTokens.filter((token) => token.expiresAt === null || token.expiresAt > snapshot.now).map(pushPlace)
     case 'INBOX':
@@ -106,6 +134,7 @@ function addressesOn(channel: Channel, snapshot: Snapshot): readonly Place[] {
     case 'WEBHOOK':
       return to.webhook ? [{ address: { id: to.webhook.url, headers: to.webhook.headers ?? [] }, carriedBy: () => true }] : []
     case 'SMS':
+      return anywhere(readPhoneNumber(to.phoneNumber ?? profile.phone_number))
     case 'DIRECT_MESSAGE':
       return []
   }
@@ -113,7 +142,11 @@ function addressesOn(channel: Channel, snapshot: Snapshot): readonly Place[] {
 
 function pushPlace(token: PlannedToken): Place {
   return {
-    address: { id: token.token, deviceTokenId: token.id, ...(token.keys && { keys: token.keys }) },
+    address: {
+      id: token.token,
+      ...(token.id !== null && { deviceTokenId: token.id }),
+      ...(token.keys && { keys: token.keys }),
+    },
     carriedBy: (account) => account.kind === token.kind && (token.providerId === null || token.providerId === account.id),
   }
 }

@@ -1,23 +1,41 @@
 import { checkWebhookHeader, parseEmailAddress } from '../channels/address.ts'
-import type { AddressGuard } from '../channels/provider.ts'
+import type { AddressGuard, Provider } from '../channels/provider.ts'
 import { badInput, type Issue, Refusal } from '../errors.ts'
+import { checkDeviceToken, type DeviceTokenInput } from './device-token.ts'
+import { checkGroup, type Group, targetOf } from './group.ts'
 import { checkId } from './id.ts'
 import { checkSize, deepMerge, type JsonObject } from './json.ts'
+import { checkLocale, checkPhoneNumber, checkProfile, checkTimeZone } from './profile.ts'
+import { checkTopicPreferences, type TopicPreferenceInput } from './topic-preference.ts'
 
-/** Whom one message is for, as the send named them: a person (userId, an address, or both), or a place (a webhook). */
+/**
+ * Whom messages are for, as the send named them: a person (userId, an address, or both), a group (a list, lists by a pattern,
+ * an audience, a tenant's members) or a place (a webhook).
+ */
 export interface RecipientInput {
   readonly userId?: string | null
   readonly email?: string | null
-  readonly profile?: JsonObject | null
-  readonly data?: JsonObject | null
+  readonly phoneNumber?: string | null
+  readonly deviceTokens?: readonly DeviceTokenInput[] | null
+  readonly listId?: string | null
+  readonly listPattern?: string | null
+  readonly audienceId?: string | null
+  readonly tenant?: { readonly id: string; readonly includeDescendants?: boolean | null } | null
   readonly webhook?: {
     readonly url: string
     readonly headers?: readonly { readonly name: string; readonly value: string }[] | null
   } | null
+  readonly profile?: JsonObject | null
+  readonly data?: JsonObject | null
+  readonly preferences?: readonly TopicPreferenceInput[] | null
+  readonly tenantId?: string | null
+  readonly locale?: string | null
+  readonly timezone?: string | null
 }
 
-/** A recipient that was checked. `label` is what the log shows: the user id, otherwise the address. */
-export interface Recipient {
+/** A person or place that was checked. `label` is what the log shows: the user id, otherwise the address. */
+export interface Individual {
+  readonly kind: 'individual'
   readonly label: string
   readonly userId: string | null
   readonly to: RecipientInput
@@ -25,33 +43,64 @@ export interface Recipient {
   readonly newProfile: JsonObject
 }
 
-/** Refuses what is not exactly one person or one place, with the path of each fault. */
-export function checkRecipient(to: RecipientInput, path: readonly (string | number)[], guard: AddressGuard): Recipient {
+export type Recipient = Individual | { readonly kind: 'group'; readonly group: Group }
+
+type Path = readonly (string | number)[]
+
+/** What recipients are checked against. */
+export interface RecipientRules {
+  readonly guard: AddressGuard
+  readonly providers: readonly Provider[]
+}
+
+/** Refuses what is not exactly one person, one group or one place, with the path of each fault. */
+export function checkRecipient(to: RecipientInput, path: Path, rules: RecipientRules): Recipient {
+  refuseSeveralKinds(to, path)
   checkSize(to.data, [...path, 'data'])
   checkSize(to.profile, [...path, 'profile'])
-  return to.webhook != null ? checkPlace(to, path, guard) : checkPerson(to, path)
+  if (to.profile != null) checkProfile(to.profile, [...path, 'profile'])
+  if (to.tenantId != null) checkId(to.tenantId, [...path, 'tenantId'])
+  if (to.locale != null) checkLocale(to.locale, [...path, 'locale'])
+  if (to.timezone != null) checkTimeZone(to.timezone, [...path, 'timezone'])
+  checkTopicPreferences(to.preferences, [...path, 'preferences'])
+  const target = targetOf(to, path)
+  if (target !== null) return { kind: 'group', group: checkGroup(target, to, path) }
+  return to.webhook != null ? checkPlace(to, path, rules.guard) : checkPerson(to, path, rules)
 }
 
-function checkPerson(to: RecipientInput, path: readonly (string | number)[]): Recipient {
-  const profileEmail = to.profile?.email
-  const email = to.email ?? (typeof profileEmail === 'string' ? profileEmail : null)
-  if (to.userId == null && email == null) {
-    throw badInput(path, "A recipient needs a 'userId', an 'email' or a 'webhook'.")
+const KINDS = ['listId', 'listPattern', 'audienceId', 'tenant', 'webhook'] as const
+
+function refuseSeveralKinds(to: RecipientInput, path: Path): void {
+  const named = KINDS.filter((kind) => to[kind] != null)
+  if (named.length > 1) {
+    throw badInput(path, `A recipient is of one kind: give only one of ${named.map((kind) => `'${kind}'`).join(' and ')}.`)
+  }
+}
+
+function checkPerson(to: RecipientInput, path: Path, { guard, providers }: RecipientRules): Individual {
+  const email = to.email ?? textOf(to.profile?.email)
+  const phoneNumber = to.phoneNumber ?? textOf(to.profile?.phone_number)
+  const label = to.userId ?? email ?? phoneNumber ?? to.deviceTokens?.[0]?.token
+  if (label == null) {
+    throw badInput(
+      path,
+      "A recipient needs a 'userId', an address ('email', 'phoneNumber', 'deviceTokens'), a group ('listId', 'listPattern', 'audienceId', 'tenant') or a 'webhook'.",
+    )
   }
   if (to.userId != null) checkId(to.userId, [...path, 'userId'])
-  if (profileEmail != null) checkEmail(profileEmail, [...path, 'profile', 'email'])
   if (to.email != null) checkEmail(to.email, [...path, 'email'])
-  const address = to.email != null ? { email: to.email } : {}
-  return {
-    label: to.userId ?? (email as string),
-    userId: to.userId ?? null,
-    to,
-    newProfile: deepMerge(to.profile ?? {}, address),
+  for (const [index, token] of (to.deviceTokens ?? []).entries()) {
+    checkDeviceToken(token, [...path, 'deviceTokens', index], { guard, providers })
   }
+  const address = {
+    ...(to.email != null && { email: to.email }),
+    ...(to.phoneNumber != null && { phone_number: checkPhoneNumber(to.phoneNumber, [...path, 'phoneNumber']) }),
+  }
+  return { kind: 'individual', label, userId: to.userId ?? null, to, newProfile: deepMerge(to.profile ?? {}, address) }
 }
 
-function checkPlace(to: RecipientInput, path: readonly (string | number)[], guard: AddressGuard): Recipient {
-  if (to.userId != null || to.email != null) {
+function checkPlace(to: RecipientInput, path: Path, guard: AddressGuard): Individual {
+  if (to.userId != null || to.email != null || to.phoneNumber != null || to.deviceTokens != null) {
     throw badInput(path, "A recipient is one person or one place: 'webhook' stands alone.")
   }
   const { url, headers } = to.webhook!
@@ -63,11 +112,13 @@ function checkPlace(to: RecipientInput, path: readonly (string | number)[], guar
     if (wrong !== null) issues.push({ path: [...path, 'webhook', 'headers', index], message: wrong })
   }
   if (issues.length > 0) throw new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
-  return { label: new URL(url).href, userId: null, to, newProfile: {} }
+  return { kind: 'individual', label: new URL(url).href, userId: null, to, newProfile: {} }
 }
 
+const textOf = (value: unknown): string | null => (typeof value === 'string' && value.length > 0 ? value : null)
+
 /** One plain address, as RFC 5321 delivers to: no lists, groups, comments or quoted local parts. */
-export function checkEmail(email: unknown, path: readonly (string | number)[]): string {
+export function checkEmail(email: unknown, path: Path): string {
   const address = typeof email === 'string' ? parseEmailAddress(email) : null
   if (address === null) throw badInput(path, `'${path.at(-1)}' must be one plain email address, like ada@example.com.`)
   return address

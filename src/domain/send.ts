@@ -1,14 +1,11 @@
-import type { AddressGuard } from '../channels/provider.ts'
-import { badInput, notFound, Refusal } from '../errors.ts'
-import type { NewEvent } from '../log/event.ts'
-import { insertMessages, type NewMessage, type NewRequest } from '../store/message.ts'
-import { insertUsers, type NewUser } from '../store/user.ts'
+import { badInput, notFound, type Refusal } from '../errors.ts'
+import type { Reference } from '../store/reference.ts'
 import type { Actor } from './actor.ts'
-import { type Call, type GroupedCommand, openResult, sealResult } from './command.ts'
-import { newId } from './id.ts'
-import { type Claim, claimId, claimKeys, keepResults, reused } from './idempotency.ts'
+import type { Group } from './group.ts'
+import { checkId } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'
-import { checkRecipient, type Recipient, type RecipientInput } from './recipient.ts'
+import { checkLocale } from './profile.ts'
+import { checkRecipient, type Individual, type RecipientInput, type RecipientRules } from './recipient.ts'
 
 export interface ContentInput {
   readonly title?: string | null
@@ -20,6 +17,10 @@ export interface SendInput {
   readonly content?: ContentInput | null
   readonly template?: string | null
   readonly data?: JsonObject | null
+  readonly brandId?: string | null
+  readonly tenantId?: string | null
+  readonly locale?: string | null
+  readonly topicId?: string | null
   readonly metadata?: {
     readonly event?: string | null
     readonly tags?: readonly string[] | null
@@ -28,30 +29,29 @@ export interface SendInput {
   readonly idempotencyKey?: string | null
 }
 
-/** What every message of a request shares; kept with the request. */
+/** What every message of a request shares; kept with the request. A message that was expanded from a group names it by its place. */
 export interface Definition {
   readonly content: ContentInput
   readonly data: JsonObject
+  readonly brandId: string | null
+  readonly tenantId: string | null
+  readonly locale: string | null
+  readonly topicId: string | null
+  readonly groups: readonly Group[]
+  readonly metadata: Metadata
 }
 
-/** A send that needs nothing but the database any more. */
-export interface CheckedSend {
-  readonly recipients: readonly Recipient[]
-  readonly definition: Definition
+/** By what messages are found again. */
+export interface Metadata {
   readonly event: string | null
   readonly tags: readonly string[]
   readonly traceId: string | null
 }
 
-export interface Sent {
-  readonly requestId: string
-  /** Null where there are several recipients. */
-  readonly messageId: string | null
-}
-
-/** replayed: an earlier send with the same idempotency key was answered so. */
-export interface Accepted extends Sent {
-  readonly replayed: boolean
+/** A send that needs nothing but the database any more. A user who is named twice is in it once. */
+export interface CheckedSend {
+  readonly individuals: readonly Individual[]
+  readonly definition: Definition
 }
 
 const MAX_TITLE = 2_000
@@ -61,7 +61,7 @@ const MAX_BODY = 256 * 1024
  * Everything about a send that can be refused without the database. The sentences are the ones this field's users know.
  * @throws Refusal BAD_USER_INPUT with the path of the fault, NOT_FOUND for a template
  */
-export function checkSend(input: SendInput, guard: AddressGuard): CheckedSend {
+export function checkSend(input: SendInput, rules: RecipientRules): CheckedSend {
   if (input.content == null && input.template == null) {
     throw badInput(['input'], "Either 'content' or 'template' must be defined.")
   }
@@ -71,11 +71,28 @@ export function checkSend(input: SendInput, guard: AddressGuard): CheckedSend {
   if (input.to.length === 0) throw badInput(['input', 'to'], "The 'to' property is required.")
   if (input.template != null) throw notFound('template', input.template)
   checkSize(input.data, ['input', 'data'])
+  const recipients = input.to.map((to, index) => checkRecipient(to, ['input', 'to', index], rules))
   return {
-    recipients: input.to.map((to, index) => checkRecipient(to, ['input', 'to', index], guard)),
-    definition: { content: checkContent(input.content!), data: input.data ?? {} },
-    ...checkMetadata(input.metadata ?? {}),
+    individuals: withoutRepeated(recipients.filter((one) => one.kind === 'individual')),
+    definition: {
+      content: checkContent(input.content!),
+      data: input.data ?? {},
+      ...checkContext(input),
+      groups: recipients.flatMap((one) => (one.kind === 'group' ? [one.group] : [])),
+      metadata: checkMetadata(input.metadata ?? {}),
+    },
   }
+}
+
+/** A user who is named twice by one request gets one message: what was said first holds. */
+function withoutRepeated(individuals: readonly Individual[]): readonly Individual[] {
+  const seen = new Set<string>()
+  return individuals.filter(({ userId }) => {
+    if (userId === null) return true
+    if (seen.has(userId)) return false
+    seen.add(userId)
+    return true
+  })
 }
 
 function checkContent(content: ContentInput): ContentInput {
@@ -90,7 +107,14 @@ function checkContent(content: ContentInput): ContentInput {
   return { title, body }
 }
 
-function checkMetadata(metadata: NonNullable<SendInput['metadata']>): Pick<CheckedSend, 'event' | 'tags' | 'traceId'> {
+function checkContext(input: SendInput): Pick<Definition, 'brandId' | 'tenantId' | 'locale' | 'topicId'> {
+  const { brandId = null, tenantId = null, locale = null, topicId = null } = input
+  for (const [name, id] of Object.entries({ brandId, tenantId, topicId })) if (id !== null) checkId(id, ['input', name])
+  if (locale !== null) checkLocale(locale, ['input', 'locale'])
+  return { brandId, tenantId, locale, topicId }
+}
+
+function checkMetadata(metadata: NonNullable<SendInput['metadata']>): Metadata {
   const { event = null, tags, traceId = null } = metadata
   if ((tags?.length ?? 0) > 9) throw badInput(['input', 'metadata', 'tags'], "'tags' may hold at most 9 tags.")
   for (const [index, tag] of (tags ?? []).entries()) {
@@ -105,156 +129,41 @@ function checkMetadata(metadata: NonNullable<SendInput['metadata']>): Pick<Check
   return { event, tags: tags ?? [], traceId }
 }
 
-/** Commits sends: idempotency keys, users that are new, requests, messages, their jobs and their first events. */
-export const acceptSends: GroupedCommand<CheckedSend, Accepted> = async (scope, calls) => {
-  const results = new Map<Call<CheckedSend>, Accepted | Refusal | Replay>()
-  const fresh = await takeKeys(scope, calls, results)
-  const accepted = fresh.map((call) => ({ call, ...letters(call, scope.now) }))
-  await insertUsers(
-    scope.tx,
-    accepted.flatMap(({ call }) => newUsers(call)),
-  )
-  await insertMessages(
-    scope.tx,
-    accepted.map(({ request }) => request),
-    accepted.flatMap(({ messages }) => messages),
-  )
-  for (const { call, sent, messages } of accepted) {
-    for (const message of messages) {
-      scope.append(enqueued(message, scope.now))
-      scope.enqueue({
-        kind: 'deliver',
-        payload: { environmentId: message.environmentId, messageId: message.id },
-        fairnessKey: message.environmentId,
-      })
-    }
-    results.set(call, { ...sent, replayed: false })
-  }
-  await keepResults(
-    scope.tx,
-    accepted.flatMap(({ call, sent }) => {
-      const claim = claimOf(call)
-      return claim ? [{ ...claim, result: sealResult(scope.vault, claim, sent) }] : []
-    }),
-  )
-  return calls.map((call) => follow(results, call))
+/** Everything that a send names by its id, apart from users, who need not exist. */
+export function referencesOf(environmentId: string, { individuals, definition }: CheckedSend): readonly Reference[] {
+  const { brandId, tenantId, topicId, groups } = definition
+  const named: [Reference['kind'], string | null | undefined][] = [
+    ['brand', brandId],
+    ['tenant', tenantId],
+    ['topic', topicId],
+    ...groups.flatMap(({ target, shared }): [Reference['kind'], string | null | undefined][] => [
+      ['tenant', shared.tenantId],
+      ...(shared.preferences ?? []).map(({ topicId }): [Reference['kind'], string] => ['topic', topicId]),
+      target.kind === 'list' ? ['list', target.listId] : ['audience', target.kind === 'audience' ? target.audienceId : null],
+      ['tenant', target.kind === 'tenant' ? target.tenantId : null],
+    ]),
+    ...individuals.flatMap(({ to }): [Reference['kind'], string | null | undefined][] => [
+      ['tenant', to.tenantId],
+      ...(to.preferences ?? []).map(({ topicId }): [Reference['kind'], string] => ['topic', topicId]),
+    ]),
+  ]
+  const unique = new Map(named.flatMap(([kind, id]) => (id == null ? [] : [[`${kind}\n${id}`, { environmentId, kind, id }]])))
+  return [...unique.values()]
 }
 
-/** A call that stands in the same group as the one whose key it repeats. */
-class Replay {
-  readonly first: Call<CheckedSend>
-  constructor(first: Call<CheckedSend>) {
-    this.first = first
-  }
+const NOUNS: { readonly [K in Reference['kind']]: string } = {
+  tenant: 'tenant',
+  list: 'list id',
+  audience: 'audience_id',
+  topic: 'topic',
+  brand: 'brand',
 }
 
-function follow(
-  results: ReadonlyMap<Call<CheckedSend>, Accepted | Refusal | Replay>,
-  call: Call<CheckedSend>,
-): Accepted | Refusal {
-  const result = results.get(call)!
-  if (!(result instanceof Replay)) return result
-  const first = follow(results, result.first)
-  return first instanceof Refusal ? first : { ...first, replayed: true }
-}
-
-/**
- * The calls that are to be carried out; what the others are answered goes into results. A key is claimed once for all that
- * gave it: who gave it with another input than the first hears what the key holds once that is known.
- */
-async function takeKeys(
-  scope: Parameters<typeof acceptSends>[0],
-  calls: readonly Call<CheckedSend>[],
-  results: Map<Call<CheckedSend>, Accepted | Refusal | Replay>,
-): Promise<readonly Call<CheckedSend>[]> {
-  let open = calls.filter((call) => call.key !== null)
-  while (open.length > 0) {
-    const firsts = new Map<string, Call<CheckedSend>>()
-    const others: { call: Call<CheckedSend>; first: Call<CheckedSend> }[] = []
-    for (const call of open) {
-      const first = firsts.get(claimId(claimOf(call)!))
-      if (first === undefined) firsts.set(claimId(claimOf(call)!), call)
-      else if (first.key!.fingerprint === call.key!.fingerprint) results.set(call, new Replay(first))
-      else others.push({ call, first })
-    }
-    await claimEach(scope, [...firsts.values()], results)
-    const isTaken = (first: Call<CheckedSend>) => !results.has(first)
-    for (const { call } of others.filter(({ first }) => isTaken(first))) results.set(call, reused())
-    open = others.filter(({ first }) => !isTaken(first)).map(({ call }) => call)
-  }
-  return calls.filter((call) => !results.has(call))
-}
-
-/** Claims the keys of calls, all different. Those without a result afterwards have theirs. */
-async function claimEach(
-  scope: Parameters<typeof acceptSends>[0],
-  calls: readonly Call<CheckedSend>[],
-  results: Map<Call<CheckedSend>, Accepted | Refusal | Replay>,
-): Promise<void> {
-  const earlier = await claimKeys(
-    scope.tx,
-    calls.map((call) => claimOf(call)!),
-  )
-  for (const [index, call] of calls.entries()) {
-    const found = earlier[index]
-    if (found instanceof Refusal) results.set(call, found)
-    else if (found) results.set(call, { ...openResult<Sent>(scope.vault, claimOf(call)!, found.result), replayed: true })
-  }
-}
-
-function claimOf(call: Call<CheckedSend>): Claim | null {
-  return call.key === null ? null : { environmentId: call.actor.environmentId, ...call.key }
-}
-
-/** One person or place: the request's id is also its message's id. */
-function letters(call: Call<CheckedSend>, now: Date): { sent: Sent; request: NewRequest; messages: NewMessage[] } {
-  const { actor, input } = call
-  const alone = input.recipients.length === 1
-  const requestId = newId(alone ? 'msg' : 'req')
-  const environmentId = actor.environmentId
-  const request: NewRequest = { environmentId, id: requestId, mode: modeOf(actor), definition: input.definition, acceptedAt: now }
-  const messages = input.recipients.map((recipient) => ({
-    environmentId,
-    id: alone ? requestId : newId('msg'),
-    requestId,
-    userId: recipient.userId,
-    recipient: recipient.label,
-    to: recipient.to,
-    tags: input.tags,
-    traceId: input.traceId,
-    event: input.event,
-    enqueuedAt: now,
-  }))
-  return { sent: { requestId, messageId: alone ? requestId : null }, request, messages }
-}
-
-function newUsers(call: Call<CheckedSend>): NewUser[] {
-  return call.input.recipients.flatMap(({ userId, newProfile }) =>
-    userId === null ? [] : [{ environmentId: call.actor.environmentId, id: userId, profile: newProfile }],
-  )
+export function missing({ kind, id }: Reference): Refusal {
+  return notFound(NOUNS[kind], id)
 }
 
 /** A simulated send is another one than the real. */
 export function modeOf(actor: Actor) {
   return actor.kind === 'key' ? actor.mode : 'LIVE'
-}
-
-function enqueued(message: NewMessage, at: Date): NewEvent {
-  return {
-    environmentId: message.environmentId,
-    stream: 'MESSAGE',
-    type: 'ENQUEUED',
-    at,
-    messageId: message.id,
-    requestId: message.requestId,
-    jobId: null,
-    userId: message.userId,
-    tenantId: null,
-    status: 'ENQUEUED',
-    reason: null,
-    channel: null,
-    providerId: null,
-    error: null,
-    detail: null,
-  }
 }

@@ -6,7 +6,7 @@ import { Refusal } from '../errors.ts'
 import type PrismaTypes from '../generated/pothos.ts'
 import { getDatamodel } from '../generated/pothos.ts'
 import type { Context } from './context.ts'
-import { DateTime, Duration, Json, JsonObject } from './scalars.ts'
+import { DateTime, Duration, Json, JsonObject, TimeZone } from './scalars.ts'
 
 /** Who may see a field: keys with any of these scopes (ADMIN is all of them), user tokens with any of those. */
 export interface Scopes {
@@ -25,6 +25,7 @@ export const builder = new SchemaBuilder<{
     Duration: { Input: string; Output: string }
     JSON: { Input: unknown; Output: unknown }
     JSONObject: { Input: Record<string, unknown>; Output: unknown }
+    TimeZone: { Input: string; Output: string }
   }
 }>({
   plugins: [ScopeAuthPlugin, PrismaPlugin],
@@ -51,6 +52,7 @@ builder.addScalarType('DateTime', DateTime)
 builder.addScalarType('Duration', Duration)
 builder.addScalarType('JSON', Json)
 builder.addScalarType('JSONObject', JsonObject)
+builder.addScalarType('TimeZone', TimeZone)
 
 builder.queryType({ description: 'Everything that can be read.' })
 builder.mutationType({

@@ -1,10 +1,12 @@
 import type { AddressGuard, Provider } from '../channels/provider.ts'
+import type { Accepted } from '../domain/accept.ts'
 import type { BuiltInAccount } from '../domain/account.ts'
 import type { Actor } from '../domain/actor.ts'
 import type { Answer, Call, Command, Commands, Vault } from '../domain/command.ts'
 import { chooseKey, fingerprint } from '../domain/idempotency.ts'
+import type { PlanSend } from '../domain/plan-send.ts'
 import type { EffectivePreference, PreferenceQuery } from '../domain/preference.ts'
-import type { Accepted, CheckedSend } from '../domain/send.ts'
+import type { CheckedSend } from '../domain/send.ts'
 import { Refusal } from '../errors.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { Cursors } from '../log/cursor.ts'
@@ -28,6 +30,7 @@ export interface Graph {
   readonly commands: Commands
   /** Accepts a send together with those that come at the same time. */
   accept(call: Call<CheckedSend>): Promise<Accepted | Refusal>
+  readonly planSend: PlanSend
   readonly log: Log
   readonly cursors: Cursors
   readonly signer: {

@@ -2,6 +2,7 @@ import { GraphQLScalarType, Kind, type ValueNode } from 'graphql'
 import { GraphQLDateTimeISO, GraphQLISO8601Duration } from 'graphql-scalars'
 import { Temporal } from 'temporal-polyfill'
 import { isObject } from '../domain/json.ts'
+import { readTimeZone } from '../domain/profile.ts'
 import { badInput, Refusal } from '../errors.ts'
 
 /** ISO 8601 instants: out in UTC with milliseconds, in with any offset. */
@@ -18,6 +19,19 @@ export const Duration = new GraphQLScalarType({
   description: 'An ISO 8601 duration: "PT15M" is fifteen minutes.',
   extensions: {},
 })
+
+export const TimeZone = new GraphQLScalarType({
+  name: 'TimeZone',
+  description: 'A time zone: a name of the IANA database, like Europe/Brussels, or UTC+n and UTC-n.',
+  serialize: (value) => value,
+  parseValue: timeZoneOnly,
+  parseLiteral: (node) => timeZoneOnly(node.kind === Kind.STRING ? node.value : null),
+})
+
+function timeZoneOnly(value: unknown): unknown {
+  if (readTimeZone(value) !== null) return value
+  throw badInput([], 'A time zone is expected here, like Europe/Brussels or UTC+2.')
+}
 
 export const Json = new GraphQLScalarType({
   name: 'JSON',

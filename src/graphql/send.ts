@@ -1,11 +1,14 @@
+import type { Accepted } from '../domain/accept.ts'
 import { chooseKey, fingerprint } from '../domain/idempotency.ts'
-import { type Accepted, checkSend, modeOf } from '../domain/send.ts'
+import { checkSend, modeOf } from '../domain/send.ts'
 import { Refusal } from '../errors.ts'
 import { may, OF_A_MESSAGE } from './access.ts'
 import { builder } from './builder.ts'
 import { actorOf } from './context.ts'
 import { Message } from './message.ts'
 import { Request } from './request.ts'
+import { TopicPreferenceInput } from './topic.ts'
+import { DeviceTokenInput } from './user.ts'
 
 const HeaderInput = builder.inputType('HeaderInput', {
   description: 'An extra header of an HTTP request.',
@@ -17,17 +20,40 @@ const WebhookRecipientInput = builder.inputType('WebhookRecipientInput', {
   fields: (t) => ({ url: t.string({ required: true }), headers: t.field({ type: [HeaderInput] }) }),
 })
 
+const TenantRecipientInput = builder.inputType('TenantRecipientInput', {
+  description: 'The members of a tenant.',
+  fields: (t) => ({
+    id: t.id({ required: true }),
+    includeDescendants: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'And those of the tenants below it, each person once.',
+    }),
+  }),
+})
+
 const RecipientInput = builder.inputType('RecipientInput', {
-  description: 'One recipient, of one kind: a person (userId, email, or both), or a place (webhook).',
+  description:
+    'One recipient, of one kind. A person: userId, or an address (email, phoneNumber, deviceTokens, or one in profile; several are one person). A group: listId, listPattern, audienceId or tenant. Or a place: webhook.',
   fields: (t) => ({
     userId: t.id(),
-    email: t.string({ description: 'Beside a userId, it goes over the stored one.' }),
+    email: t.string({ description: 'Beside a userId, addresses go over the stored ones.' }),
+    phoneNumber: t.string({ description: 'With + and its country code.' }),
+    deviceTokens: t.field({ type: [DeviceTokenInput], description: 'Instead of the stored ones.' }),
+    listId: t.id(),
+    listPattern: t.string({ description: '`*` is one part of an id, `**` at its end one or more.' }),
+    audienceId: t.id(),
+    tenant: t.field({ type: TenantRecipientInput, description: 'Every member of a tenant, in its context.' }),
     webhook: t.field({ type: WebhookRecipientInput }),
     profile: t.field({
       type: 'JSONObject',
       description: 'Merged over the stored profile for this send; stored where the user is new.',
     }),
     data: t.field({ type: 'JSONObject', description: "Merged over the request's data." }),
+    preferences: t.field({ type: [TopicPreferenceInput], description: 'Over the stored preferences, for this send.' }),
+    tenantId: t.id({ description: "The tenant whose context holds for this recipient, over the request's. It is not a target." }),
+    locale: t.string({ description: 'A language tag (BCP 47).' }),
+    timezone: t.field({ type: 'TimeZone' }),
   }),
 })
 
@@ -41,13 +67,19 @@ const MetadataInput = builder.inputType('MetadataInput', {
   fields: (t) => ({ event: t.string(), tags: t.stringList(), traceId: t.string() }),
 })
 
-const SendInput = builder.inputType('SendInput', {
+export const SendInput = builder.inputType('SendInput', {
   description: 'What to send, and to whom.',
   fields: (t) => ({
     to: t.field({ type: [RecipientInput], required: true }),
     content: t.field({ type: ContentInput, description: 'Exactly one of content and template.' }),
     template: t.id({ description: "A template's id. An unknown one is an error of status 404." }),
     data: t.field({ type: 'JSONObject' }),
+    brandId: t.id({ description: "Over the tenant's brand." }),
+    tenantId: t.id({
+      description: 'The tenant whose brand, default preferences and profile hold for every recipient.',
+    }),
+    locale: t.string({ description: 'A language tag (BCP 47).' }),
+    topicId: t.id({ description: 'What the message is about: whoever opted out of it does not get the message.' }),
     metadata: t.field({ type: MetadataInput }),
     idempotencyKey: t.string(),
   }),
@@ -66,7 +98,7 @@ const SendPayload = builder.objectRef<Accepted & { environmentId: string }>('Sen
     message: t.prismaField({
       type: Message,
       nullable: true,
-      description: 'That one message; null for several recipients.',
+      description: 'That one message; null for groups and for several recipients.',
       resolve: (query, { environmentId, messageId }, _args, { graph }) =>
         messageId === null
           ? null
@@ -90,7 +122,7 @@ builder.mutationFields((t) => ({
       const key = chooseKey(context.idempotencyKey, idempotencyKey)
       const accepted = await context.graph.accept({
         actor,
-        input: checkSend(input, context.graph.guard),
+        input: checkSend(input, context.graph),
         key: key === null ? null : { operation: 'send', key, fingerprint: fingerprint({ mode: modeOf(actor), input }) },
       })
       if (accepted instanceof Refusal) throw accepted

@@ -8,6 +8,8 @@ export type Lane = (typeof LANES)[number]
 export const JOB_KINDS = {
   /** Plans, renders and delivers one message, or goes on where an earlier try left off. */
   deliver: { lane: 'single', payload: z.object({ environmentId: z.string(), messageId: z.string() }) },
+  /** Finds the members of a request's groups and makes their messages, page by page. */
+  expand: { lane: 'bulk', payload: z.object({ environmentId: z.string(), requestId: z.string() }) },
 } as const satisfies Record<string, { lane: Lane; payload: z.ZodType }>
 
 export type JobKindName = keyof typeof JOB_KINDS
@@ -23,6 +25,11 @@ export interface NewJob<K extends JobKindName = JobKindName> {
   readonly lane?: Lane
   /** Absent: now, by the database's clock. */
   readonly runAt?: Date
+}
+
+/** The key of a job that is done for an environment, or for one of its tenants. */
+export function fairnessOf(environmentId: string, tenantId: string | null): string {
+  return tenantId === null ? environmentId : `${environmentId}\n${tenantId}`
 }
 
 /** A job in this process's hands. The fence is what makes its results count: another claim raises it. */

@@ -52,3 +52,10 @@ export async function writeResults(tx: Tx, results: readonly (Key & { result: st
     tx,
   )
 }
+
+export async function deleteKeys(tx: Tx, keys: readonly Key[]): Promise<void> {
+  await sql`
+    delete from idempotency i
+    using jsonb_to_recordset(${JSON.stringify(keys)}::jsonb) as k("environmentId" text, operation text, key text)
+    where (i.environment_id, i.operation, i.key) = (k."environmentId", k.operation, k.key)`.execute(tx)
+}

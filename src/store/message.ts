@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { ApiKeyMode } from '../generated/tables.ts'
+import type { ApiKeyMode, MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { Tx } from './database.ts'
 
 export interface NewRequest {
@@ -7,6 +7,8 @@ export interface NewRequest {
   readonly id: string
   readonly mode: ApiKeyMode
   readonly definition: unknown
+  /** How far its groups are expanded; null where it has none. */
+  readonly expansion: unknown
   readonly acceptedAt: Date
 }
 
@@ -14,28 +16,49 @@ export interface NewMessage {
   readonly environmentId: string
   readonly id: string
   readonly requestId: string
+  readonly status: MessageStatus
+  readonly reason: MessageReason | null
+  readonly error: string | null
   readonly userId: string | null
   readonly recipient: string
   readonly to: unknown
+  readonly tenantId: string | null
+  readonly listId: string | null
+  readonly audienceId: string | null
+  readonly topicId: string | null
   readonly tags: readonly string[]
   readonly traceId: string | null
   readonly event: string | null
   readonly enqueuedAt: Date
 }
 
-/** Writes requests and their messages in one statement, one parameter for each table whatever their number. */
-export async function insertMessages(tx: Tx, requests: readonly NewRequest[], messages: readonly NewMessage[]): Promise<void> {
-  if (messages.length === 0) return
-  await sql`
+/**
+ * Writes requests and their messages in one statement, one parameter for each table whatever their number. A message that is
+ * there already stays as it is: the answer holds the ids of those that were written.
+ */
+export async function insertMessages(
+  tx: Tx,
+  requests: readonly NewRequest[],
+  messages: readonly NewMessage[],
+): Promise<ReadonlySet<string>> {
+  if (requests.length === 0 && messages.length === 0) return new Set()
+  const { rows } = await sql<{ id: string }>`
     with new_request as (
-      insert into request (environment_id, id, mode, definition, accepted_at)
-      select "environmentId", id, mode, definition, "acceptedAt"
+      insert into request (environment_id, id, mode, definition, expansion, expanded, accepted_at)
+      select "environmentId", id, mode, definition, nullif(expansion, 'null'), nullif(expansion, 'null') is null, "acceptedAt"
       from jsonb_to_recordset(${JSON.stringify(requests)}::jsonb)
-        as r("environmentId" text, id text, mode api_key_mode, definition jsonb, "acceptedAt" timestamptz)
+        as r("environmentId" text, id text, mode api_key_mode, definition jsonb, expansion jsonb, "acceptedAt" timestamptz)
     )
-    insert into message (environment_id, id, request_id, user_id, recipient, "to", tags, trace_id, event, enqueued_at, updated_at)
-    select "environmentId", id, "requestId", "userId", recipient, "to", tags, "traceId", event, "enqueuedAt", "enqueuedAt"
+    insert into message
+      (environment_id, id, request_id, status, reason, error, user_id, recipient, "to", tenant_id, list_id, audience_id, topic_id,
+       tags, trace_id, event, enqueued_at, updated_at)
+    select "environmentId", id, "requestId", status, reason, error, "userId", recipient, "to", "tenantId", "listId", "audienceId",
+           "topicId", tags, "traceId", event, "enqueuedAt", "enqueuedAt"
     from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb)
-      as m("environmentId" text, id text, "requestId" text, "userId" text, recipient text, "to" jsonb, tags text[],
-           "traceId" text, event text, "enqueuedAt" timestamptz)`.execute(tx)
+      as m("environmentId" text, id text, "requestId" text, status message_status, reason message_reason, error text, "userId" text,
+           recipient text, "to" jsonb, "tenantId" text, "listId" text, "audienceId" text, "topicId" text, tags text[],
+           "traceId" text, event text, "enqueuedAt" timestamptz)
+    on conflict (environment_id, id) do nothing
+    returning id`.execute(tx)
+  return new Set(rows.map(({ id }) => id))
 }

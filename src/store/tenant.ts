@@ -27,19 +27,24 @@ const MOST_LEVELS = 4
 
 /** A tenant and those above it, leaf first: four at most, counted from the leaf. None where there is no such tenant. */
 export async function readTenantChain(db: Db, environmentId: string, tenantId: string): Promise<readonly TenantRow[]> {
-  const { rows } = await sql<TenantRow>`
+  const { rows } = await sql<TenantRow & { level: number }>`
+    ${tenantChain(sql`${environmentId}::text`, sql`${tenantId}::text`)} order by level`.execute(db)
+  return rows.map(({ level: _level, ...row }) => row)
+}
+
+/** The same as a query, to stand beside rows that name the tenant. */
+export function tenantChain(environmentId: RawBuilder<unknown>, tenantId: RawBuilder<unknown>) {
+  return sql<TenantRow & { level: number }>`
     with recursive chain as (
       select tenant.*, array[id] as path from tenant where environment_id = ${environmentId} and id = ${tenantId}
       union all
       select parent.*, path || parent.id
-      from chain join tenant parent on parent.environment_id = ${environmentId} and parent.id = chain.parent_id
+      from chain join tenant parent on parent.environment_id = chain.environment_id and parent.id = chain.parent_id
       where cardinality(path) < ${MOST_LEVELS} and parent.id <> all (path)
     )
     select id, name, parent_id as "parentId", brand_id as "brandId", properties, profile,
-           default_preferences as "defaultPreferences"
-    from chain
-    order by cardinality(path)`.execute(db)
-  return rows
+           default_preferences as "defaultPreferences", cardinality(path) as level
+    from chain`
 }
 
 /** Which of these tenants there are. */

@@ -8,15 +8,17 @@ import type { Channel, Outcome, Outgoing, Provider } from '../../src/channels/pr
 import { createJourney } from '../../src/delivery/journey.ts'
 import { createLetters } from '../../src/delivery/letter.ts'
 import { createRecord } from '../../src/delivery/record.ts'
+import { acceptSends } from '../../src/domain/accept.ts'
 import { builtInAccount } from '../../src/domain/account.ts'
 import type { KeyActor } from '../../src/domain/actor.ts'
-import { createCommands } from '../../src/domain/command.ts'
+import { createCommands, createCommit } from '../../src/domain/command.ts'
 import { putDeviceToken } from '../../src/domain/device-token.ts'
 import { layFoundation } from '../../src/domain/foundation.ts'
-import { acceptSends, checkSend, type SendInput } from '../../src/domain/send.ts'
+import { createLinks } from '../../src/domain/link.ts'
+import { checkSend, type SendInput } from '../../src/domain/send.ts'
 import { readEvents } from '../../src/log/read.ts'
 import { claim } from '../../src/queue/claim.ts'
-import type { Claimed, Work } from '../../src/queue/kinds.ts'
+import type { Claimed, Payload, Work } from '../../src/queue/kinds.ts'
 import { giveBack } from '../../src/queue/settle.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
@@ -82,12 +84,16 @@ export async function openOffice(options: OfficeOptions = {}) {
     record: createRecord({ db: far.db, published: () => {} }),
     providers,
     http,
+    links: createLinks({ vault, publicUrl: () => 'http://carillon.test' }),
     now,
     random: () => 0,
     log: pino({ level: 'warn' }, warned),
     observed: () => {},
   })
-  const commands = createCommands({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
+  const commands = createCommands(
+    createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} }),
+    vault,
+  )
   let held: { worker: string; jobs: readonly Claimed[] } = { worker: '', jobs: [] }
   let workers = 0
 
@@ -101,7 +107,7 @@ export async function openOffice(options: OfficeOptions = {}) {
       clockMs = ms
     },
     async send(to: SendInput['to'][number]): Promise<string> {
-      const input = checkSend({ to: [to], content: { title: 'Hello' } }, guard)
+      const input = checkSend({ to: [to], content: { title: 'Hello' } }, { guard, providers })
       const [accepted] = await commands.runGroup(acceptSends, [{ actor: ACTOR, input, key: null }])
       if (accepted === undefined || accepted instanceof Error) throw accepted
       return accepted.requestId
@@ -124,7 +130,7 @@ export async function openOffice(options: OfficeOptions = {}) {
     },
     /** What a worker does with what it took. */
     perform: (job: Claimed, holdsLease: Work['holdsLease'] = () => true): Promise<void> =>
-      journey(job.payload, { job, holdsLease, signal: new AbortController().signal }),
+      journey(job.payload as Payload<'deliver'>, { job, holdsLease, signal: new AbortController().signal }),
     /** The message as it stands. */
     async read(messageId: string) {
       const letter = (await letters.read({ environmentId: ENVIRONMENT, messageId }))!

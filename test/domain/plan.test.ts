@@ -42,6 +42,7 @@ const snapshot = (more: Partial<Snapshot>): Snapshot => ({
   profile: {},
   deviceTokens: [],
   accounts: ACCOUNTS,
+  preferences: null,
   now: NOW,
   ...more,
 })
@@ -61,9 +62,9 @@ describe('A plan', () => {
       ['smtp a@x.test'],
     ],
     [
-      'a profile given goes over the one stored',
-      { to: { profile: { email: 'a@x.test' } }, profile: { email: 'b@x.test' } },
-      ['smtp a@x.test'],
+      'a phone number is called as E.164 writes it',
+      { to: { phoneNumber: '+32 470 12 34 56' }, accounts: [account('sms', 'SMS')] },
+      ['sms +32470123456'],
     ],
     ['a user has an inbox', { userId: 'u', profile: { email: 'b@x.test' } }, ['smtp b@x.test', 'inbox u']],
     [

@@ -1,0 +1,237 @@
+import { Refusal } from '../errors.ts'
+import type { NewEvent } from '../log/event.ts'
+import { fairnessOf } from '../queue/kinds.ts'
+import { insertMessages, type NewMessage, type NewRequest } from '../store/message.ts'
+import { findMissing, type Reference } from '../store/reference.ts'
+import { readOnlyTenants } from '../store/tenant.ts'
+import { insertUsers, type NewUser } from '../store/user.ts'
+import { type Call, type GroupedCommand, type GroupScope, openResult, sealResult } from './command.ts'
+import { messageIdOf } from './group.ts'
+import { newId } from './id.ts'
+import { type Claim, claimId, claimKeys, keepResults, releaseKeys, reused } from './idempotency.ts'
+import { sealTokens } from './inline-token.ts'
+import { type CheckedSend, missing, modeOf, referencesOf } from './send.ts'
+
+export interface Sent {
+  readonly requestId: string
+  /** Null where there are several recipients, or a group. */
+  readonly messageId: string | null
+}
+
+/** replayed: an earlier send with the same idempotency key was answered so. */
+export interface Accepted extends Sent {
+  readonly replayed: boolean
+}
+
+type SendCall = Call<CheckedSend>
+type Results = Map<SendCall, Accepted | Refusal | Replay>
+
+/**
+ * Commits sends: idempotency keys, users that are new, requests, the messages of persons and places, their jobs and their
+ * first events. Groups are expanded in the background, by a job that is committed with them.
+ */
+export const acceptSends: GroupedCommand<CheckedSend, Accepted> = async (scope, calls) => {
+  const results: Results = new Map()
+  const fresh = await admit(scope, calls, results)
+  const tenants = await inferTenants(scope, fresh)
+  const accepted = fresh.map((call) => ({ call, ...rowsOf(call, tenants, scope) }))
+  await insertUsers(
+    scope.tx,
+    accepted.flatMap(({ call }) => newUsers(call)),
+  )
+  await insertMessages(
+    scope.tx,
+    accepted.map(({ request }) => request),
+    accepted.flatMap(({ messages }) => messages),
+  )
+  for (const { call, sent, request, messages } of accepted) {
+    for (const message of messages) announce(scope, message)
+    if (request.expansion !== null) enqueueExpansion(scope, request)
+    results.set(call, { ...sent, replayed: false })
+  }
+  await keepResults(
+    scope.tx,
+    accepted.flatMap(({ call, sent }) => {
+      const claim = claimOf(call)
+      return claim ? [{ ...claim, result: sealResult(scope.vault, claim, sent) }] : []
+    }),
+  )
+  return calls.map((call) => follow(results, call))
+}
+
+function announce(scope: GroupScope, message: NewMessage): void {
+  const { environmentId, id: messageId, tenantId } = message
+  scope.append(enqueuedEvent(message))
+  scope.enqueue({ kind: 'deliver', payload: { environmentId, messageId }, fairnessKey: fairnessOf(environmentId, tenantId) })
+}
+
+function enqueueExpansion(scope: GroupScope, { environmentId, id: requestId }: NewRequest): void {
+  scope.enqueue({
+    kind: 'expand',
+    payload: { environmentId, requestId },
+    fairnessKey: `${fairnessOf(environmentId, null)}\nexpand`,
+  })
+}
+
+/** A call that stands in the same group as the one whose key it repeats. */
+class Replay {
+  readonly first: SendCall
+  constructor(first: SendCall) {
+    this.first = first
+  }
+}
+
+function follow(results: ReadonlyMap<SendCall, Accepted | Refusal | Replay>, call: SendCall): Accepted | Refusal {
+  const result = results.get(call)!
+  if (!(result instanceof Replay)) return result
+  const first = follow(results, result.first)
+  return first instanceof Refusal ? first : { ...first, replayed: true }
+}
+
+/**
+ * The calls that are to be carried out; what the others are answered goes into results. A key is claimed once for all that
+ * gave it: who gave it with another input than the first hears what the key holds once that is known. What names something
+ * that is not there is refused, and leaves its key unused.
+ */
+async function admit(scope: GroupScope, calls: readonly SendCall[], results: Results): Promise<readonly SendCall[]> {
+  let open = calls.filter((call) => call.key !== null)
+  while (open.length > 0) {
+    const firsts = new Map<string, SendCall>()
+    const others: { call: SendCall; first: SendCall }[] = []
+    for (const call of open) {
+      const first = firsts.get(claimId(claimOf(call)!))
+      if (first === undefined) firsts.set(claimId(claimOf(call)!), call)
+      else if (first.key!.fingerprint === call.key!.fingerprint) results.set(call, new Replay(first))
+      else others.push({ call, first })
+    }
+    await claimEach(scope, [...firsts.values()], results)
+    const isTaken = (first: SendCall) => !results.has(first)
+    for (const { call } of others.filter(({ first }) => isTaken(first))) results.set(call, reused())
+    open = others.filter(({ first }) => !isTaken(first)).map(({ call }) => call)
+  }
+  await refuseMissing(
+    scope,
+    calls.filter((call) => call.key === null),
+    results,
+  )
+  return calls.filter((call) => !results.has(call))
+}
+
+/** Claims the keys of calls, all different. Those without a result afterwards have theirs. */
+async function claimEach(scope: GroupScope, calls: readonly SendCall[], results: Results): Promise<void> {
+  const earlier = await claimKeys(
+    scope.tx,
+    calls.map((call) => claimOf(call)!),
+  )
+  for (const [index, call] of calls.entries()) {
+    const found = earlier[index]
+    if (found instanceof Refusal) results.set(call, found)
+    else if (found) results.set(call, { ...openResult<Sent>(scope.vault, claimOf(call)!, found.result), replayed: true })
+  }
+  const claimed = calls.filter((call) => !results.has(call))
+  await refuseMissing(scope, claimed, results)
+  await releaseKeys(
+    scope.tx,
+    claimed.filter((call) => results.has(call)).map((call) => claimOf(call)!),
+  )
+}
+
+async function refuseMissing(scope: GroupScope, calls: readonly SendCall[], results: Results): Promise<void> {
+  const named = calls.flatMap((call): (Reference & { call: SendCall })[] =>
+    referencesOf(call.actor.environmentId, call.input).map((reference) => ({ ...reference, call })),
+  )
+  for (const reference of await findMissing(scope.tx, named)) {
+    if (!results.has(reference.call)) results.set(reference.call, missing(reference))
+  }
+}
+
+function claimOf(call: SendCall): Claim | null {
+  return call.key === null ? null : { environmentId: call.actor.environmentId, ...call.key }
+}
+
+type OnlyTenants = ReadonlyMap<string, ReadonlyMap<string, string>>
+
+/** For each environment, the tenant of each user who is a member of exactly one. Asked for those to whom no other context was given. */
+async function inferTenants(scope: GroupScope, calls: readonly SendCall[]): Promise<OnlyTenants> {
+  const without = new Map<string, Set<string>>()
+  for (const { actor, input } of calls) {
+    if (input.definition.tenantId !== null) continue
+    const ids = without.get(actor.environmentId) ?? new Set<string>()
+    without.set(actor.environmentId, ids)
+    for (const { userId, to } of input.individuals) if (userId !== null && to.tenantId == null) ids.add(userId)
+  }
+  const found = new Map<string, ReadonlyMap<string, string>>()
+  for (const [environmentId, userIds] of without) {
+    if (userIds.size > 0) found.set(environmentId, await readOnlyTenants(scope.tx, environmentId, [...userIds]))
+  }
+  return found
+}
+
+/** One person or place: the request's id is also its message's id. */
+function rowsOf(
+  { actor, input }: SendCall,
+  tenants: OnlyTenants,
+  { now, vault }: GroupScope,
+): { sent: Sent; request: NewRequest; messages: NewMessage[] } {
+  const { individuals, definition } = input
+  const { environmentId } = actor
+  const isAlone = individuals.length === 1 && definition.groups.length === 0
+  const requestId = newId(isAlone ? 'msg' : 'req')
+  const request: NewRequest = {
+    environmentId,
+    id: requestId,
+    mode: modeOf(actor),
+    definition,
+    expansion: definition.groups.length > 0 ? { group: 0, after: null } : null,
+    acceptedAt: now,
+  }
+  const idOf = (userId: string | null) => (userId === null ? newId('msg') : messageIdOf(requestId, userId))
+  const messages = individuals.map(({ userId, label, to }): NewMessage => {
+    const inferred = userId === null ? null : (tenants.get(environmentId)?.get(userId) ?? null)
+    return {
+      environmentId,
+      id: isAlone ? requestId : idOf(userId),
+      requestId,
+      status: 'ENQUEUED',
+      reason: null,
+      error: null,
+      userId,
+      recipient: label,
+      to: sealTokens(vault, environmentId, to),
+      tenantId: to.tenantId ?? definition.tenantId ?? inferred,
+      listId: null,
+      audienceId: null,
+      topicId: definition.topicId,
+      ...definition.metadata,
+      enqueuedAt: now,
+    }
+  })
+  return { sent: { requestId, messageId: isAlone ? requestId : null }, request, messages }
+}
+
+function newUsers({ actor, input }: SendCall): NewUser[] {
+  return input.individuals.flatMap(({ userId, newProfile }) =>
+    userId === null ? [] : [{ environmentId: actor.environmentId, id: userId, profile: newProfile }],
+  )
+}
+
+/** The first event of a message. */
+export function enqueuedEvent(message: NewMessage): NewEvent {
+  return {
+    environmentId: message.environmentId,
+    stream: 'MESSAGE',
+    type: 'ENQUEUED',
+    at: message.enqueuedAt,
+    messageId: message.id,
+    requestId: message.requestId,
+    jobId: null,
+    userId: message.userId,
+    tenantId: message.tenantId,
+    status: 'ENQUEUED',
+    reason: null,
+    channel: null,
+    providerId: null,
+    error: null,
+    detail: null,
+  }
+}
