@@ -117,7 +117,9 @@ export async function eraseDeadLetters(tx: Tx, environmentId: string, messageIds
  */
 export async function emptyRequests(tx: Tx, environmentId: string, requestIds: readonly string[]): Promise<void> {
   await sql`
-    update request r set definition = '{"content": {"title": null, "body": null}, "data": {}}'
+    update request r
+    set definition = r.definition || '{"content": {"title": null, "body": null}, "data": {}}'
+      || jsonb_build_object('metadata', coalesce(r.definition -> 'metadata', '{}') || '{"traceId": null}')
     where r.environment_id = ${environmentId} and r.id = any(${requestIds})
       and r.expanded and r.expansion is null and jsonb_array_length(coalesce(r.definition -> 'groups', '[]')) = 0
       and not exists (
