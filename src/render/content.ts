@@ -1,34 +1,83 @@
 import type { Channel, Rendered } from '../channels/provider.ts'
+import type { RenderedBrand } from './brand.ts'
+import { type EmailTexts, emailHtml, emailText, paragraphs, type Urls } from './email.ts'
+import { createPrinter } from './template.ts'
 
-/** What a message says, before any channel has shaped it. body is plain text. */
+/** What a message says, before any channel has shaped it. Both are templates (template.ts) of plain text. */
 export interface Content {
   readonly title?: string | null
   readonly body?: string | null
 }
 
+type Json = Readonly<Record<string, unknown>>
+
+/** What a message says and in which context: variables read the data, or profile, tenant, brand and urls by their names. */
 export interface RenderInput {
   readonly content: Content
-  readonly data: Readonly<Record<string, unknown>>
+  readonly data: Json
   readonly messageId: string
+  /** The recipient's. */
+  readonly profile?: Json | null
+  /** {{tenant.plan}} is one of its properties; its id and name go before properties of that name. */
+  readonly tenant?: { readonly id: string; readonly name: string; readonly properties: Json } | null
+  readonly brand?: RenderedBrand | null
+  readonly urls?: Urls | null
 }
 
-/** Content as one channel carries it. Pure; what a channel has no use for is left out. */
-export function render(channel: Channel, { content, data, messageId }: RenderInput): Rendered {
-  const title = oneLine(content.title ?? '')
-  const body = content.body ?? ''
+const NO_URLS: Urls = { unsubscribe: null, preferences: null }
+
+/**
+ * Content as one channel carries it. Pure; what a channel has no use for is left out.
+ *
+ * @throws RenderRefusal for what is no template or breaks its limits: it fails the message
+ */
+export function render(channel: Channel, input: RenderInput): Rendered {
+  const { content, data, messageId } = input
+  const print = createPrinter(contextOf(input))
+  const said = {
+    title: content.title == null ? null : print(content.title),
+    body: content.body == null ? null : print(content.body),
+  }
+  const title = oneLine(said.title ?? '')
+  const body = said.body ?? ''
   switch (channel) {
-    case 'EMAIL':
-      return { subject: title || firstLine(body), text: plainText(title, body), html: html(title, body) }
+    case 'EMAIL': {
+      const texts = emailTexts(title, body, input, print)
+      return { subject: title || firstLine(body), text: emailText(texts), html: emailHtml(texts) }
+    }
     case 'SMS':
-      return { text: plainText(title, body) }
+      return { text: paragraphs([title, body]) }
     case 'PUSH':
       return { title: title || firstLine(body), text: body, payload: data }
     case 'INBOX':
       return { title, text: body, payload: data }
     case 'DIRECT_MESSAGE':
-      return { text: plainText(title, body) }
+      return { text: paragraphs([title, body]) }
     case 'WEBHOOK':
-      return { title, text: body, payload: { messageId, title: content.title ?? null, body: content.body ?? null, data } }
+      return { title, text: body, payload: { messageId, ...said, data } }
+  }
+}
+
+function contextOf({ data, profile, tenant, brand, urls }: RenderInput) {
+  return {
+    data,
+    profile: profile ?? null,
+    tenant: tenant ? { ...tenant.properties, id: tenant.id, name: tenant.name } : null,
+    brand: brand ? { id: brand.id, name: brand.name, colors: brand.colors, logo: brand.logo, theme: brand.theme } : null,
+    urls: urls ?? null,
+    snippets: brand?.snippets ?? new Map<string, string>(),
+  }
+}
+
+function emailTexts(title: string, body: string, { brand, urls }: RenderInput, print: (source: string) => string): EmailTexts {
+  return {
+    title,
+    body,
+    header: print(brand?.email?.header ?? '').trim(),
+    footer: print(brand?.email?.footer ?? '').trim(),
+    logo: brand?.logo ? { ...brand.logo, alt: brand.logo.alt ?? brand.name } : null,
+    color: brand?.colors?.primary ?? null,
+    urls: urls ?? NO_URLS,
   }
 }
 
@@ -54,30 +103,4 @@ export function cutText(text: string, length: number): string {
     end += segment.length
   }
   return text.slice(0, end)
-}
-
-function plainText(title: string, body: string): string {
-  return [title, body].filter((part) => part.length > 0).join('\n\n')
-}
-
-const FRAME = `font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5;color:#1f2933`
-
-/** One column that any mail client lays out: a table, styles in the tags, no assets. */
-function html(title: string, body: string): string {
-  const heading = title ? `<h1 style="margin:0 0 16px;font-size:22px;line-height:1.3">${escapeHtml(title)}</h1>` : ''
-  const paragraphs = body
-    .split(/\n{2,}/)
-    .filter((part) => part.trim().length > 0)
-    .map((part) => `<p style="margin:0 0 16px">${escapeHtml(part.trim()).replaceAll('\n', '<br>')}</p>`)
-    .join('')
-  return (
-    `<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title></head>` +
-    `<body style="margin:0;padding:0;background:#f4f5f7"><table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center" style="padding:24px 12px">` +
-    `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width:600px;background:#ffffff;border-radius:8px"><tr><td style="padding:32px;${FRAME}">` +
-    `${heading}${paragraphs}</td></tr></table></td></tr></table></body></html>`
-  )
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }

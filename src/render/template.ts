@@ -181,12 +181,11 @@ function refuseCostly(source: string): void {
   let nodes = 0
   for (let at = source.indexOf('{{'); at >= 0; ) {
     const end = isEscaped(source, at) ? at + 2 : tagEnd(source, at)
-    if (end > at + 2) {
-      const tag = source.slice(at + 2, end - 2)
-      const refused = /^~?!/.test(tag) ? null : refusedTag(tag)
-      if (refused !== null) throw refusalAt(source, at, refused)
-      nodes += /^~?!/.test(tag) ? 1 : tag.split(/[\s./]+/).length
-    }
+    const tag = source.slice(at + 2, end - 2)
+    const isComment = /^~?!/.test(tag)
+    const refused = isComment ? null : refusedTag(tag)
+    if (refused !== null) throw refusalAt(source, at, refused)
+    nodes += isComment ? 1 : tag.split(/[\s./]+/).length
     if (nodes > MAX_NODES) throw new RenderRefusal(`A template may have at most ${MAX_NODES.toLocaleString('en')} names.`)
     at = source.indexOf('{{', end)
   }
