@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type AudienceFilterInput, checkAudienceFilter } from '../../src/domain/audience.ts'
 import { audienceMembersQuery, countAudienceMembers, readAudienceMembers } from '../../src/store/audience.ts'
 import type { AudienceCondition, AudienceFilter } from '../../src/store/audience-filter.ts'
 import { type Db, openStore, type Store } from '../../src/store/database.ts'
@@ -50,6 +51,15 @@ async function everyPage(db: Db, environmentId: string, filter: AudienceFilter, 
 async function everyMember(db: Db, environmentId: string, filter: AudienceFilter): Promise<readonly string[]> {
   const { rows } = await audienceMembersQuery(environmentId, filter).execute(db)
   return rows.map((row) => row.user_id).sort()
+}
+
+function isTaken(given: AudienceFilterInput): boolean {
+  try {
+    checkAudienceFilter(given, [])
+    return true
+  } catch {
+    return false
+  }
 }
 
 const KEYS = ['a', 'b', '0', 'é']
@@ -137,6 +147,27 @@ describe('Who is in an audience', () => {
       ),
       { numRuns: 150 },
     )
+  })
+})
+
+describe('A date that a filter may hold', () => {
+  test('is one that the database reads', async () => {
+    const digits = (below: number) => fc.integer({ min: 0, max: below - 1 }).map((one) => String(one).padStart(2, '0'))
+    const day = fc.tuple(fc.constantFrom('0000', '0001', '1900', '2024', '9999'), digits(14), digits(33))
+    const time = fc.tuple(digits(26), digits(62), digits(62)).map(([hour, minute, second]) => `T${hour}:${minute}:${second}`)
+    const offset = fc
+      .tuple(fc.constantFrom('+', '-'), digits(26), digits(62))
+      .map(([sign, ...parts]) => `${sign}${parts.join(':')}`)
+    const given = fc.tuple(
+      day.map((parts) => parts.join('-')),
+      fc.option(fc.tuple(time, fc.oneof(fc.constantFrom('', 'Z', '.999999999Z'), offset)), { nil: ['', ''] }),
+    )
+    const dates = fc.sample(given, 3000).map(([date, [hours, zone]]) => `${date}${hours}${zone}`)
+    const taken = dates.filter((date) => isTaken({ operator: 'IS_BEFORE', path: 'a', value: date }))
+    expect(taken.length).toBeGreaterThan(100)
+    const { rows } = await sql`
+      select date from unnest(${taken}::text[]) date where iso_instant(date) is null`.execute(store.db)
+    expect(rows).toEqual([])
   })
 })
 
