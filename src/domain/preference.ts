@@ -54,7 +54,7 @@ export async function readPreferences(db: Db, query: PreferenceQuery, now: Date)
  * @param choices the user's own about this topic: those without a tenant, and those in the first tenant of the chain
  * @param chain from leaf to root; empty where no tenant's context holds
  */
-export function storedLayers(
+function storedLayers(
   topic: Pick<TopicRow, 'id' | 'defaultStatus'>,
   choices: readonly ChoiceRow[],
   chain: readonly Pick<TenantRow, 'id' | 'defaultPreferences'>[],
