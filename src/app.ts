@@ -18,8 +18,10 @@ import { type Call, type Commands, type Commit, createCommands, createCommit } f
 import { keptSecret, layFoundation } from './domain/foundation.ts'
 import type { JsonObject } from './domain/json.ts'
 import { createLinks, type Links } from './domain/link.ts'
+import { readPageBrand } from './domain/page-brand.ts'
 import { createPlanSend } from './domain/plan-send.ts'
 import { readPreferences } from './domain/preference.ts'
+import { readLinkedPreferences } from './domain/preference-link.ts'
 import type { CheckedSend } from './domain/send.ts'
 import type { Refusal } from './errors.ts'
 import { actorOf, type Context, type Graph } from './graphql/context.ts'
@@ -34,9 +36,11 @@ import type { Lane } from './queue/kinds.ts'
 import { createQueue, type Queue } from './queue/run.ts'
 import { createSecrets, type Secrets } from './secrets.ts'
 import { type MailCatcher, startMailCatcher } from './server/mail.ts'
+import { createPreferencePages } from './server/preferences.ts'
 import type { RateLimiter } from './server/rate-limit.ts'
 import { createMemoryRateLimiter } from './server/rate-memory.ts'
 import { createRedisRateLimiter } from './server/rate-redis.ts'
+import type { Route } from './server/route.ts'
 import { createServer, type Server } from './server/server.ts'
 import { createAudienceReads } from './store/audience.read.ts'
 import { openStore, type Store } from './store/database.ts'
@@ -50,6 +54,7 @@ import { migrate } from './store/migrate.ts'
 import { createProviderReads } from './store/provider.read.ts'
 import { createTenantReads } from './store/tenant.read.ts'
 import { createUserReads } from './store/user.read.ts'
+import { Teardown } from './teardown.ts'
 
 /** What tests may put in the place of the outside world. Production passes none of it. */
 export interface World {
@@ -282,7 +287,7 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null,
     rateLimiter,
     authenticate: createAuthenticate({ db: store.db, tokenKeys: secrets.tokenKeys, now }),
     contextFor: (input) => contextOf(graph, input),
-    routes: mail?.routes ?? [],
+    routes: [...(mail?.routes ?? []), ...createPages(house, commands)],
     ready: () =>
       store.pool.query('select 1').then(
         () => true,
@@ -290,6 +295,17 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null,
       ),
     metricsText: () => metrics.text(),
     log: house.log,
+  })
+}
+
+/** What links in mails lead to, served by a process of any role. */
+function createPages({ store, links, now }: House, commands: Commands): readonly Route[] {
+  return createPreferencePages({
+    links,
+    commands,
+    readPreferences: (link) => readLinkedPreferences(store.db, link, now()),
+    brandFor: (link) => readPageBrand(store.db, link),
+    now,
   })
 }
 
@@ -362,30 +378,4 @@ function ownHosts({ http }: Config): readonly string[] {
 
 async function closeAll(providers: readonly Provider[]): Promise<void> {
   await Promise.all(providers.map((provider) => provider.close?.()))
-}
-
-/** What was started, to be stopped in reverse; one that fails to stop does not keep the others running. */
-class Teardown {
-  readonly #log: Logger
-  #steps: { name: string; stop(): Promise<void> }[] = []
-  #running: Promise<void> | undefined
-
-  constructor(log: Logger) {
-    this.#log = log
-  }
-
-  add(name: string, stop: () => Promise<void>): void {
-    this.#steps.push({ name, stop })
-  }
-
-  run(): Promise<void> {
-    this.#running ??= this.#stopAll()
-    return this.#running
-  }
-
-  async #stopAll(): Promise<void> {
-    for (const { name, stop } of this.#steps.toReversed()) {
-      await stop().catch((error: unknown) => this.#log.error({ err: error, part: name }, 'did not stop cleanly'))
-    }
-  }
 }

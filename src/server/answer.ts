@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GraphQLFormattedError } from 'graphql'
+import type { Page } from './route.ts'
 
 export const JSON_TYPE = 'application/json'
 export const GRAPHQL_TYPE = 'application/graphql-response+json'
@@ -40,10 +41,7 @@ export function acceptedTypes(accept: string | undefined): Accepted {
   return { json, stream, legacy }
 }
 
-/**
- * Answers errors without data. When the request's body was not read, what is left of a small one is thrown away; a large
- * one is left unread and the connection closed, once the client had a moment to see why.
- */
+/** Answers errors without data. */
 export function sendErrors(
   request: IncomingMessage,
   response: ServerResponse,
@@ -54,15 +52,24 @@ export function sendErrors(
   if (response.headersSent || response.destroyed) return
   const type = acceptedTypes(request.headers.accept).json ?? JSON_TYPE
   const body = Buffer.from(JSON.stringify({ errors }))
-  const head = { 'content-type': `${type}; charset=utf-8`, 'content-length': body.length, ...headers }
+  const head = { 'content-type': `${type}; charset=utf-8`, 'content-length': `${body.length}`, ...headers }
+  sendWhole(request, response, { status, headers: head, body })
+}
+
+/**
+ * Sends a whole answer. When the request's body was not read, what is left of a small one is thrown away; a large one is
+ * left unread and the connection closed, once the client had a moment to see why.
+ */
+export function sendWhole(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Page): void {
+  const shown = request.method === 'HEAD' ? '' : body
   if (request.complete || bytesLeft(request) <= UNREAD_BYTES) {
-    response.writeHead(status, head)
-    response.end(body)
+    response.writeHead(status, headers)
+    response.end(shown)
     request.resume()
     return
   }
-  response.writeHead(status, { ...head, connection: 'close' })
-  response.write(body)
+  response.writeHead(status, { ...headers, connection: 'close' })
+  response.write(shown)
   const leave = setTimeout(() => request.socket.destroy(), LINGER_MS)
   request.socket.once('close', () => clearTimeout(leave))
 }

@@ -1,3 +1,4 @@
+import { Html, html } from './html.ts'
 import type { CaughtMail, MailSummary } from './mail-folder.ts'
 
 /**
@@ -15,28 +16,6 @@ export const CONTENT_SECURITY_POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join('; ')
-
-class Html {
-  readonly text: string
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
-type Value = string | number | Html | readonly Html[] | null
-
-const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-
-function escaped(value: Value): string {
-  if (value === null) return ''
-  if (value instanceof Html) return value.text
-  if (typeof value === 'object') return value.map(escaped).join('')
-  return String(value).replace(/[&<>"']/g, (character) => ESCAPES[character]!)
-}
-
-function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
-  return new Html(parts.reduce((text, part, i) => text + escaped(values[i - 1] ?? null) + part))
-}
 
 /** `older`: the number from which the next page goes back, when there is one. */
 export function listPage(mails: readonly MailSummary[], count: number, older: number | null): string {

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { Refusal } from '../errors.ts'
+import { sendWhole } from './answer.ts'
+import { CallerGone, readBody } from './body.ts'
 import type { Page, Route } from './route.ts'
 
 /** On every page: it is not framed, its type is not guessed, and where it links to does not learn its address. */
@@ -36,20 +38,29 @@ export function pageHandler(
     const url = URL.parse(request.url ?? '/', 'http://carillon.invalid')
     const route = url && longestFirst.find(({ path }) => url.pathname === path || url.pathname.startsWith(`${path}/`))
     const page = url && route ? await answerOf(route, request, url, log) : text(404, 'There is nothing here.\n')
-    request.resume()
-    response.writeHead(page.status, { ...PAGE_HEADERS, 'content-security-policy': PAGE_POLICY, ...lowerCased(page.headers) })
-    response.end(request.method === 'HEAD' ? undefined : page.body)
+    if (page === null) return
+    const headers = { ...PAGE_HEADERS, 'content-security-policy': PAGE_POLICY, ...lowerCased(page.headers) }
+    sendWhole(request, response, { ...page, headers })
   }
 }
 
-async function answerOf(route: Route, request: IncomingMessage, url: URL, log: Logger): Promise<Page> {
+/** Null where the caller went away before there was anything to answer. */
+async function answerOf(route: Route, request: IncomingMessage, url: URL, log: Logger): Promise<Page | null> {
+  const { method = 'GET', headers } = request
+  if (route.methods?.includes(method) === false) return notAllowed(route.methods)
   try {
-    return await route.answer({ method: request.method ?? 'GET', url, headers: request.headers })
+    return await route.answer({ method, url, headers, body: (limit) => readBody(request, limit) })
   } catch (error) {
+    if (error instanceof CallerGone) return null
     if (error instanceof Refusal) return text(error.status, `${error.message}\n`)
     log.error({ err: error, path: route.path }, 'a page failed on our side')
     return text(500, 'Something went wrong on our side.\n')
   }
+}
+
+function notAllowed(methods: readonly string[]): Page {
+  const page = text(405, 'This page cannot be asked for in that way.\n')
+  return { ...page, headers: { ...page.headers, allow: methods.join(', ') } }
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
