@@ -94,7 +94,7 @@ export function refuseBeyondLimit(verdict: Verdict | null): void {
   const { field, limit, retryAfterSeconds } = verdict
   throw new Refusal(
     'RATE_LIMITED',
-    `${field} may be called ${limit} times a minute; this request would go beyond it. Try again in ${retryAfterSeconds} s.`,
+    `The limit of ${field} is ${limit} a minute, and this request goes beyond it. Try again in ${retryAfterSeconds} s.`,
     { retryAfterSeconds },
   )
 }

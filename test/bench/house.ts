@@ -32,6 +32,7 @@ export async function openHouse(): Promise<House> {
         CARILLON_DATA_DIR: dataDir,
         CARILLON_SECRET: Buffer.alloc(32, 7).toString('base64'),
         CARILLON_ADMIN_KEY: ADMIN_KEY,
+        CARILLON_RATE_LIMITS: 'off',
         ...env,
       })
       children.push(child)
