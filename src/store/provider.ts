@@ -33,6 +33,7 @@ export async function deleteProviderRow(tx: Tx, environmentId: string, id: strin
 }
 
 export async function readProviders(db: Db, environmentIds: readonly string[]): Promise<readonly Selectable<Provider>[]> {
+  if (environmentIds.length === 0) return []
   return db
     .selectFrom('provider')
     .selectAll()
