@@ -2,6 +2,7 @@ import {
   type DocumentNode,
   type FieldNode,
   type GraphQLDirective,
+  GraphQLError,
   GraphQLIncludeDirective,
   type GraphQLSchema,
   GraphQLSkipDirective,
@@ -107,19 +108,26 @@ function callerOf(actor: Actor): string {
   return JSON.stringify([environmentId, 'follower', actor.requestIds, actor.jobIds])
 }
 
-/** Fields of one response key are executed once. Where values are wrong nothing is: GraphQL refuses in its own words. */
+/** Fields of one response key are executed once. */
 function callsOf(schema: GraphQLSchema, operation: Counted, limits: RateLimits): ReadonlyMap<string, number> {
   const calls = new Map<string, number>()
-  const isIncluded = inclusionBy(schema, operation)
-  if (isIncluded === null) return calls
-  const fields = new Map<string, FieldNode>()
-  for (const field of rootFields(operation.document, operation.node, isIncluded)) {
-    fields.set((field.alias ?? field.name).value, field)
-  }
+  const fields = new Map(executedFields(schema, operation).map((field) => [(field.alias ?? field.name).value, field]))
   for (const { name } of fields.values()) {
     if (limits.has(name.value)) calls.set(name.value, (calls.get(name.value) ?? 0) + 1)
   }
   return calls
+}
+
+/** None where the value of a condition is wrong: GraphQL executes nothing then, and says so in its own words. */
+function executedFields(schema: GraphQLSchema, operation: Counted): readonly FieldNode[] {
+  const isIncluded = inclusionBy(schema, operation)
+  if (isIncluded === null) return []
+  try {
+    return rootFields(operation.document, operation.node, isIncluded)
+  } catch (error) {
+    if (error instanceof GraphQLError) return []
+    throw error
+  }
 }
 
 type Selection = Parameters<typeof getDirectiveValues>[1]
