@@ -47,12 +47,15 @@ export type KeptRecipient = Omit<RecipientInput, 'deviceTokens'> & {
   })[]
 }
 
+/** A tenant as a message speaks of it: its properties over those of the tenants above it. */
+export type TenantContext = Pick<TenantRow, 'id' | 'name' | 'properties'>
+
 /** A message's circumstances: everything that planning and rendering know. */
 export interface Situation {
   readonly snapshot: Snapshot
   /** Data of the request and, over it, of the recipient. */
   readonly data: JsonObject
-  readonly tenant: TenantRow | null
+  readonly tenant: TenantContext | null
   readonly topic: TopicFacts | null
   readonly brand: RenderedBrand | null
   /** Ids of device tokens that are left out, since their keys do not open: sealed with a secret that is gone. */
@@ -157,7 +160,7 @@ export function situationOf(
       now: now(),
     },
     data: to.data == null ? definition.data : deepMerge(definition.data, to.data),
-    tenant: chain[0] ?? null,
+    tenant: inContext(chain),
     topic,
     brand: chosenBrand(occasion, chain, brands),
     sealedTokens: stored.map(({ id }) => id).filter((id) => !kept.some((token) => token.id === id)),
@@ -172,13 +175,20 @@ function addressed({ to, definition }: Occasion): KeptRecipient {
   return { ...shared, ...to }
 }
 
+function inContext(chain: readonly TenantRow[]): TenantContext | null {
+  const [leaf] = chain
+  if (leaf === undefined) return null
+  const properties = chain.map((tenant) => tenant.properties).reduceRight((under, over) => deepMerge(under, over), {})
+  return { id: leaf.id, name: leaf.name, properties }
+}
+
 /**
  * The profile that holds for a message: what its recipient says, over the member's own of the tenant, over the user's stored
  * one, over those of the tenants from leaf to root.
  */
 function profileOf(chain: readonly TenantRow[], person: PersonRow, to: KeptRecipient): JsonObject {
-  const layers = [...chain.map(({ profile }) => profile).reverse(), person.profile, person.memberProfile, to.profile]
-  return layers.reduce<JsonObject>((under, over) => (over == null ? under : deepMerge(under, over)), {})
+  const layers = [to.profile, person.memberProfile, person.profile, ...chain.map(({ profile }) => profile)]
+  return layers.reduceRight<JsonObject>((under, over) => (over == null ? under : deepMerge(under, over)), {})
 }
 
 function layersOf(
