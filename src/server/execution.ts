@@ -64,7 +64,7 @@ export type ContextFor = (input: { actor: Actor | null; idempotencyKey: string |
 export interface ExecutionOptions {
   readonly schema: GraphQLSchema
   readonly contextFor: ContextFor
-  readonly limits: Pick<Limits, 'errors' | 'pageSize' | 'rows'>
+  readonly limits: Pick<Limits, 'errors' | 'pageSize' | 'rows' | 'queryMs'>
   readonly log: Logger
 }
 
@@ -131,7 +131,22 @@ export function createExecution(options: ExecutionOptions): Execution {
     } catch (error) {
       return { errors: present([error]) }
     }
-    return answer(operation, operation.signal)
+    return operation.node.operation === 'query' ? answerInTime(operation) : answer(operation, operation.signal)
+  }
+
+  /** What is given up is told so by its signal; what it has asked the database is answered to nobody. */
+  const answerInTime = async (operation: Operation): Promise<Answer> => {
+    const late = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const givenUp = new Promise<Answer>((resolve) => {
+      timer = setTimeout(() => {
+        late.abort()
+        const message = `The query took longer than ${limits.queryMs / 1_000} s: ask for less, or later.`
+        resolve({ errors: present([new Refusal('UNAVAILABLE', message)]) })
+      }, limits.queryMs)
+    })
+    const answered = answer(operation, AbortSignal.any([operation.signal, late.signal]))
+    return Promise.race([answered, givenUp]).finally(() => clearTimeout(timer))
   }
 
   const subscribe = async (operation: Operation): Promise<Deliveries> => {

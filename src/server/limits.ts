@@ -20,6 +20,8 @@ export interface Limits {
   readonly pageSize: number
   /** The rows an operation may bring, the pages within its pages multiplied, variables included. */
   readonly rows: number
+  /** How long a query may take. What changes something is never given up: it would be reported failed and yet be done. */
+  readonly queryMs: number
   /** How many errors an answer lists. */
   readonly errors: number
   readonly subscriptionsPerSocket: number
@@ -58,6 +60,7 @@ export const DEFAULT_LIMITS: Limits = {
   cost: 20_000,
   pageSize: 100,
   rows: 10_000,
+  queryMs: 10_000,
   errors: 5,
   subscriptionsPerSocket: 50,
   socketsPerUser: 20,
