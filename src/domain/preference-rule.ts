@@ -25,6 +25,35 @@ export interface PreferenceLayers {
   readonly tenants: readonly { readonly tenantId: string; readonly preference: Said | null }[]
 }
 
+/** A choice where it was made; tenantId: null where it holds everywhere. */
+export interface PlacedChoice extends Choice {
+  readonly tenantId: string | null
+}
+
+/**
+ * What is stored about a topic for one user: all but what a send or the list it goes to says.
+ *
+ * @param choices the user's own about this topic: those without a tenant, and those in the first tenant of the chain
+ * @param chain from leaf to root; empty where no tenant's context holds
+ */
+export function storedLayers(
+  topic: PreferenceLayers['topic'],
+  choices: readonly PlacedChoice[],
+  chain: readonly { readonly id: string; readonly defaultPreferences: readonly TopicPreference[] }[],
+): Omit<PreferenceLayers, 'send' | 'list'> {
+  const [leaf] = chain
+  const choice = leaf && choices.find(({ tenantId }) => tenantId === leaf.id)
+  return {
+    topic,
+    inTenant: leaf && choice ? { tenantId: leaf.id, choice } : null,
+    everywhere: choices.find(({ tenantId }) => tenantId === null) ?? null,
+    tenants: chain.map(({ id, defaultPreferences }) => ({
+      tenantId: id,
+      preference: defaultPreferences.find(({ topicId }) => topicId === topic.id) ?? null,
+    })),
+  }
+}
+
 /** A rule that was asked. passed is false only where it stops the message. */
 export interface PreferenceDecision {
   readonly rule:

@@ -4,12 +4,12 @@ import { badInput, notFound } from '../errors.ts'
 import type { PreferenceStatus } from '../generated/tables.ts'
 import type { Db } from '../store/database.ts'
 import { type ChoiceRow, deleteChoice, readChoices, upsertChoices } from '../store/preference.ts'
-import { holdTenant, readTenantChain, type TenantRow } from '../store/tenant.ts'
+import { holdTenant, readTenantChain } from '../store/tenant.ts'
 import { readTopics, type TopicRow } from '../store/topic.ts'
 import { insertUsers } from '../store/user.ts'
 import type { Command, Scope } from './command.ts'
 import { checkId } from './id.ts'
-import { type PreferenceLayers, type Resolution, resolvePreference } from './preference-rule.ts'
+import { type Resolution, resolvePreference, storedLayers } from './preference-rule.ts'
 import { checkChannels, requireTopics } from './topic-preference.ts'
 
 /** What holds about a topic for one user, in a tenant or everywhere. */
@@ -46,30 +46,6 @@ export async function readPreferences(db: Db, query: PreferenceQuery, now: Date)
     topic,
     ...resolvePreference({ ...storedLayers(topic, choicesOf.get(topic.id) ?? [], chain), send: null, list: null }, now),
   }))
-}
-
-/**
- * What is stored about a topic for one user: all but what a send or the list it goes to says.
- *
- * @param choices the user's own about this topic: those without a tenant, and those in the first tenant of the chain
- * @param chain from leaf to root; empty where no tenant's context holds
- */
-function storedLayers(
-  topic: Pick<TopicRow, 'id' | 'defaultStatus'>,
-  choices: readonly ChoiceRow[],
-  chain: readonly Pick<TenantRow, 'id' | 'defaultPreferences'>[],
-): Omit<PreferenceLayers, 'send' | 'list'> {
-  const [leaf] = chain
-  const choice = leaf && choices.find(({ tenantId }) => tenantId === leaf.id)
-  return {
-    topic,
-    inTenant: leaf && choice ? { tenantId: leaf.id, choice } : null,
-    everywhere: choices.find(({ tenantId }) => tenantId === null) ?? null,
-    tenants: chain.map(({ id, defaultPreferences }) => ({
-      tenantId: id,
-      preference: defaultPreferences.find(({ topicId }) => topicId === topic.id) ?? null,
-    })),
-  }
 }
 
 export interface PreferenceInput {

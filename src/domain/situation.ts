@@ -4,7 +4,7 @@ import type { RenderedBrand } from '../render/brand.ts'
 import { type BrandRow, readBrands } from '../store/brand.ts'
 import type { Db } from '../store/database.ts'
 import {
-  type ChoiceRow,
+  type ChosenRow,
   keyOf,
   type Named,
   type PersonRow,
@@ -22,9 +22,10 @@ import { keysPlace } from './device-token.ts'
 import { openTokenKeys } from './inline-token.ts'
 import { deepMerge, type JsonObject } from './json.ts'
 import type { PlannedToken, Snapshot } from './plan.ts'
-import type { Choice, PreferenceLayers } from './preference-rule.ts'
+import { type PreferenceLayers, storedLayers } from './preference-rule.ts'
 import type { RecipientInput } from './recipient.ts'
 import type { Definition } from './send.ts'
+import type { TopicPreference } from './topic-preference.ts'
 
 /** A message of a recipient, as far as planning and rendering depend on it. */
 export interface Occasion {
@@ -145,7 +146,8 @@ export function situationOf(
   const to = addressed(occasion)
   const chain = tenantId === null ? [] : (shared.chains.get(keyOf(environmentId, tenantId)) ?? [])
   const topic = topicId === null ? null : (shared.topics.get(keyOf(environmentId, topicId)) ?? null)
-  const list = listId === null ? undefined : shared.lists.get(keyOf(environmentId, listId))
+  const said = listId === null ? undefined : shared.lists.get(keyOf(environmentId, listId))
+  const list = listId !== null && said !== undefined ? { id: listId, preferences: said } : null
   const stored = person.tokens ?? []
   const kept = stored.flatMap((token) => storedToken(environmentId, userId ?? '', token, vault) ?? [])
   const inline = (to.deviceTokens ?? []).flatMap((token) => inlineToken(environmentId, token, vault) ?? [])
@@ -156,7 +158,7 @@ export function situationOf(
       profile: profileOf(chain, person, to),
       deviceTokens: inline.length > 0 ? inline : kept,
       accounts: accounts.get(environmentId) ?? [],
-      preferences: topic && to.webhook == null ? layersOf(topic, to, tenantId, person.choices ?? [], listId, list, chain) : null,
+      preferences: topic && to.webhook == null ? layersOf(topic, { to, choices: person.choices ?? [], list, chain }) : null,
       now: now(),
     },
     data: to.data == null ? definition.data : deepMerge(definition.data, to.data),
@@ -191,33 +193,30 @@ function profileOf(chain: readonly TenantRow[], person: PersonRow, to: KeptRecip
   return layers.reduceRight<JsonObject>((under, over) => (over == null ? under : deepMerge(under, over)), {})
 }
 
+/** Everything that is said about the message's topic. */
 function layersOf(
   topic: TopicFacts,
-  to: KeptRecipient,
-  tenantId: string | null,
-  choices: readonly ChoiceRow[],
-  listId: string | null,
-  list: TenantRow['defaultPreferences'] | undefined,
-  chain: readonly TenantRow[],
+  {
+    to,
+    choices,
+    list,
+    chain,
+  }: {
+    readonly to: KeptRecipient
+    readonly choices: readonly ChosenRow[]
+    readonly list: { readonly id: string; readonly preferences: readonly TopicPreference[] } | null
+    readonly chain: readonly TenantRow[]
+  },
 ): PreferenceLayers {
-  const about = <P extends { readonly topicId: string }>(said: readonly P[] | null | undefined) =>
-    said?.find(({ topicId }) => topicId === topic.id) ?? null
-  const send = about(to.preferences)
-  const inTenant = tenantId === null ? undefined : choices.find((choice) => choice.tenantId === tenantId)
-  const everywhere = choices.find((choice) => choice.tenantId === '')
-  const ofList = about(list)
+  const isAbout = ({ topicId }: { readonly topicId: string }) => topicId === topic.id
+  const send = to.preferences?.find(isAbout)
+  const ofList = list?.preferences.find(isAbout)
+  const placed = choices.map((choice) => ({ ...choice, snoozedUntil: dateOf(choice.snoozedUntil) }))
   return {
-    topic,
-    send: send && { status: send.status, channels: send.channels ?? null },
-    inTenant: inTenant ? { tenantId: tenantId!, choice: toChoice(inTenant) } : null,
-    everywhere: everywhere ? toChoice(everywhere) : null,
-    list: ofList && { listId: listId!, preference: ofList },
-    tenants: chain.map(({ id, defaultPreferences }) => ({ tenantId: id, preference: about(defaultPreferences) })),
+    ...storedLayers(topic, placed, chain),
+    send: send ? { status: send.status, channels: send.channels ?? null } : null,
+    list: list && ofList ? { listId: list.id, preference: ofList } : null,
   }
-}
-
-function toChoice({ status, channels, snoozedUntil }: ChoiceRow): Choice {
-  return { status, channels: channels.length === 0 ? null : channels, snoozedUntil: dateOf(snoozedUntil) }
 }
 
 function chosenBrand(

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Channel, PreferenceStatus } from '../generated/tables.ts'
+import type { PreferenceStatus } from '../generated/tables.ts'
 import type { Db } from './database.ts'
+import type { ChoiceRow } from './preference.ts'
 import { type TenantRow, tenantChain } from './tenant.ts'
 
 /** What planning has to know of one person in one context, beside what many share. */
@@ -16,7 +17,7 @@ export interface PersonRow {
   /** Of the member of the tenant; null where they are none. */
   readonly memberProfile: Record<string, unknown> | null
   readonly tokens: readonly TokenRow[] | null
-  readonly choices: readonly ChoiceRow[] | null
+  readonly choices: readonly ChosenRow[] | null
 }
 
 export interface TokenRow {
@@ -29,13 +30,8 @@ export interface TokenRow {
   readonly expiresAt: string | null
 }
 
-/** tenantId: empty where it holds everywhere. channels: empty means every one. */
-export interface ChoiceRow {
-  readonly tenantId: string
-  readonly status: 'OPTED_IN' | 'OPTED_OUT'
-  readonly channels: readonly Channel[]
-  readonly snoozedUntil: string | null
-}
+/** What the person chose about the topic, as it comes back from JSON. */
+export type ChosenRow = Omit<ChoiceRow, 'userId' | 'topicId' | 'snoozedUntil'> & { readonly snoozedUntil: string | null }
 
 /** What `personJoins` brings, as columns. */
 export const PERSON_COLUMNS = sql`u.profile, tm.profile as "memberProfile", t.tokens, c.choices`
@@ -55,7 +51,7 @@ export function personJoins(m: RawBuilder<unknown>) {
     ) t on ${m}.user_id is not null
     left join lateral (
       select jsonb_agg(jsonb_build_object(
-        'tenantId', tenant_id, 'status', status, 'channels', channels, 'snoozedUntil', snoozed_until
+        'tenantId', nullif(tenant_id, ''), 'status', status, 'channels', nullif(channels, '{}'), 'snoozedUntil', snoozed_until
       )) as choices
       from preference
       where environment_id = ${m}.environment_id and user_id = ${m}.user_id and topic_id = ${m}.topic_id
