@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { dataOf, document, type House, house, MODES } from '../support/house.ts'
+import { readMail } from '../support/mail.ts'
+
+const PUT_TOPIC = document('mutation ($id: ID!, $input: TopicInput!) { putTopic(id: $id, input: $input) { id } }')
+const DELETE_TOPIC = document('mutation ($id: ID!) { deleteTopic(id: $id) }')
+const DELETE_USER = document('mutation ($id: ID!) { deleteUser(userId: $id) }')
+const PUT_TENANT = document('mutation ($id: ID!) { putTenant(id: $id, input: { name: "Acme" }) { id } }')
+const SET_PREFERENCE = document(
+  'mutation ($userId: ID!, $input: PreferenceInput!) { setPreference(userId: $userId, input: $input) { status } }',
+)
+const SEND = document<{ send: { message: { id: string } } }>(
+  'mutation ($input: SendInput!) { send(input: $input) { message { id } } }',
+)
+const CHOICES = document<{
+  user: { preferences: { topic: { id: string }; status: string; channels: string[] | null; source: string }[] } | null
+}>(
+  'query ($id: ID!, $tenantId: ID) { user(id: $id) { preferences(tenantId: $tenantId) { topic { id } status channels source } } }',
+)
+
+const ONE_CLICK = 'List-Unsubscribe=One-Click'
+const content = { title: 'News', body: 'There is news.' }
+
+for (const mode of MODES) {
+  describe(mode, () => {
+    let home: House
+    beforeAll(async () => {
+      home = await house({ mode })
+      await putTopic('offers', { name: 'Offers & <b>more</b>' })
+      await putTopic('news', { name: 'News', includeUnsubscribeHeader: false })
+    })
+    afterAll(() => home.stop())
+
+    async function putTopic(id: string, input: object) {
+      const whole = { defaultStatus: 'OPTED_IN', includeUnsubscribeHeader: true, ...input }
+      dataOf(await home.client.send(PUT_TOPIC, { id, input: whole }))
+    }
+
+    /** What the last event of a message about a topic says, and the mail that it became. */
+    async function write(userId: string, topicId: string, tenantId: string | null = null) {
+      const to = [{ userId, email: `${userId}@example.com` }]
+      const { send } = dataOf(await home.client.send(SEND, { input: { to, topicId, tenantId, content } }))
+      const last = (await home.journey(send.message.id)).at(-1)!
+      const taken = home.smtp.mails.findLast(({ recipients }) => recipients.includes(`${userId}@example.com`))
+      return { last, mail: taken && (await readMail(taken.source)) }
+    }
+
+    async function linkOf(userId: string, topicId = 'offers', tenantId: string | null = null): Promise<string> {
+      const { mail } = await write(userId, topicId, tenantId)
+      return /^<(.*)>$/.exec(headerOf(mail!.headers, 'list-unsubscribe')!)![1]!
+    }
+
+    /** As a mail program does it (RFC 8058): no cookies, no login. */
+    const post = (url: string, body: BodyInit = new URLSearchParams(ONE_CLICK)) => fetch(url, { method: 'POST', body })
+
+    async function choiceOf(userId: string, topicId = 'offers', tenantId: string | null = null) {
+      const { user } = dataOf(await home.client.send(CHOICES, { id: userId, tenantId }))
+      return user?.preferences.find(({ topic }) => topic.id === topicId)
+    }
+
+    test('A mail says how to get out of its topic, where the topic asks for it', async () => {
+      const { mail } = await write('header', 'offers')
+      expect(headerOf(mail!.headers, 'list-unsubscribe')).toMatch(/^<http:\/\/127\.0\.0\.1:\d+\/unsubscribe\/[\w.-]+>$/)
+      expect(headerOf(mail!.headers, 'list-unsubscribe-post')).toBe(ONE_CLICK)
+      const { mail: other } = await write('header', 'news')
+      expect(headerOf(other!.headers, 'list-unsubscribe')).toBeUndefined()
+    })
+
+    test('M7 Looking at the link shows what it is for, and changes nothing', async () => {
+      const url = await linkOf('scanned')
+      const looked = await fetch(url)
+      expect(looked.status).toBe(200)
+      expect(looked.headers.get('cache-control')).toBe('no-store')
+      expect(looked.headers.get('referrer-policy')).toBe('no-referrer')
+      expect(looked.headers.get('content-security-policy')).not.toContain('script-src')
+      expect(await looked.text()).toContain('Unsubscribe from Offers &amp; &lt;b&gt;more&lt;/b&gt;?')
+      expect((await fetch(url, { method: 'HEAD' })).status).toBe(200)
+      expect((await fetch(`${url}?${ONE_CLICK}`)).status).toBe(200)
+      expect(await choiceOf('scanned')).toMatchObject({ status: 'OPTED_IN', source: 'TOPIC' })
+    })
+
+    test.each([
+      ['urlencoded', () => new URLSearchParams(ONE_CLICK)],
+      ['multipart', () => formOf({ 'List-Unsubscribe': 'One-Click' })],
+    ])('M8 One POST unsubscribes without a login, and may be repeated: %s', async (form, body) => {
+      const url = await linkOf(form)
+      for (let times = 0; times < 2; times++) {
+        const answer = await post(url, body())
+        expect([answer.status, answer.redirected]).toEqual([200, false])
+        expect(await answer.text()).toContain('You are unsubscribed')
+      }
+      expect(await choiceOf(form)).toMatchObject({ status: 'OPTED_OUT', source: 'USER' })
+      expect((await write(form, 'offers')).last).toMatchObject({ status: 'FILTERED', reason: 'UNSUBSCRIBED' })
+      expect((await write(form, 'news')).last).toMatchObject({ status: 'SENT' })
+      expect(await (await fetch(url)).text()).toContain('You are unsubscribed')
+    })
+
+    test('M8 A POST that does not ask for it in so many words is refused', async () => {
+      const url = await linkOf('mute')
+      for (const body of [new URLSearchParams(), new URLSearchParams('List-Unsubscribe=yes'), formOf({ other: '1' })]) {
+        expect((await post(url, body)).status).toBe(400)
+      }
+      expect((await post(url, ONE_CLICK)).status).toBe(400)
+      expect(await choiceOf('mute')).toMatchObject({ status: 'OPTED_IN', source: 'TOPIC' })
+    })
+
+    test('M8 A link that was changed, or made for something else, is like one that never was', async () => {
+      const url = await linkOf('victim')
+      const preferencesUrl = /href="([^"]*\/preferences\/[^"]*)"/.exec(await (await fetch(url)).text())![1]!
+      const unknown = `${new URL(url).origin}/unsubscribe/nothing`
+      const page = await (await post(unknown)).text()
+      for (const wrong of [
+        `${url}x`,
+        url.replace(/.(?=.{20}$)/, '~'),
+        preferencesUrl.replace('/preferences/', '/unsubscribe/'),
+        unknown,
+      ]) {
+        for (const answer of [await fetch(wrong), await post(wrong)]) {
+          expect(answer.status).toBe(404)
+          expect(await answer.text()).toBe(page)
+        }
+      }
+      expect((await fetch(url.replace('/unsubscribe/', '/preferences/'))).status).toBe(404)
+      expect(await choiceOf('victim')).toMatchObject({ status: 'OPTED_IN', source: 'TOPIC' })
+    })
+
+    test('From a topic that has become required nobody unsubscribes, and the page says so', async () => {
+      await putTopic('receipts', { name: 'Receipts' })
+      const url = await linkOf('payer', 'receipts')
+      await putTopic('receipts', { name: 'Receipts', defaultStatus: 'REQUIRED' })
+      const looked = await fetch(url)
+      expect([looked.status, await looked.text()]).toEqual([200, expect.stringContaining('Receipts cannot be turned off')])
+      expect((await post(url)).status).toBe(409)
+      expect(await choiceOf('payer', 'receipts')).toMatchObject({ status: 'REQUIRED' })
+    })
+
+    test('A link brings nobody back: it ends with its user, and with its topic', async () => {
+      await putTopic('brief', { name: 'Brief' })
+      const [ofUser, ofTopic] = [await linkOf('erased'), await linkOf('reader', 'brief')]
+      dataOf(await home.client.send(DELETE_USER, { id: 'erased' }))
+      dataOf(await home.client.send(DELETE_TOPIC, { id: 'brief' }))
+      for (const url of [ofUser, ofTopic]) {
+        expect([(await fetch(url)).status, (await post(url)).status]).toEqual([410, 410])
+      }
+      expect(dataOf(await home.client.send(CHOICES, { id: 'erased', tenantId: null })).user).toBeNull()
+    })
+
+    test('A link from a message in a tenant is for that tenant, and keeps the channels that were chosen', async () => {
+      dataOf(await home.client.send(PUT_TENANT, { id: 'acme' }))
+      const input = { topicId: 'offers', status: 'OPTED_IN', channels: ['EMAIL', 'INBOX'] }
+      dataOf(await home.client.send(SET_PREFERENCE, { userId: 'member', input }))
+      expect((await post(await linkOf('member', 'offers', 'acme'))).status).toBe(200)
+      expect(await choiceOf('member', 'offers', 'acme')).toMatchObject({ status: 'OPTED_OUT', channels: ['EMAIL', 'INBOX'] })
+      expect(await choiceOf('member')).toMatchObject({ status: 'OPTED_IN' })
+    })
+
+    test('A page takes GET, HEAD and POST, and at most 64 KiB', async () => {
+      const url = await linkOf('sender')
+      const put = await fetch(url, { method: 'PUT', body: ONE_CLICK })
+      expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST'])
+      const large = new URLSearchParams({ 'List-Unsubscribe': 'One-Click', more: 'x'.repeat(64 * 1024) })
+      expect((await post(url, large)).status).toBe(413)
+      expect(await choiceOf('sender')).toMatchObject({ status: 'OPTED_IN', source: 'TOPIC' })
+    })
+  })
+}
+
+function headerOf(headers: readonly { key: string; value: string }[], name: string): string | undefined {
+  return headers.find(({ key }) => key === name)?.value
+}
+
+function formOf(fields: Record<string, string>): FormData {
+  const form = new FormData()
+  for (const [name, value] of Object.entries(fields)) form.set(name, value)
+  return form
+}
