@@ -1,6 +1,7 @@
 import { type Insertable, type RawBuilder, sql } from 'kysely'
 import type { List } from '../generated/tables.ts'
 import type { Db, Tx } from './database.ts'
+import { readMembers } from './members.ts'
 
 /** Lists as a recipient: one by its id, or all that a checked pattern fits. */
 export type ListTarget = { readonly listId: string } | { readonly listPattern: string }
@@ -26,8 +27,7 @@ export async function findLists(db: Db, environmentId: string, ids: readonly str
 }
 
 /**
- * A page of those who are subscribed, by user id; each user once, with the first of the lists they were found on. Every list
- * is asked for the few that come next, so what was passed already costs nothing.
+ * A page of those who are subscribed, by user id; each user once, with the first of the lists they were found on.
  *
  * @param after the last user id of the page before; null: from the start
  * @param limit the most users of the page
@@ -39,17 +39,12 @@ export async function readListMembers(
   after: string | null,
   limit: number,
 ): Promise<readonly { readonly userId: string; readonly listId: string }[]> {
-  const { rows } = await sql<{ userId: string; listId: string }>`
-    select distinct on (next.user_id) next.user_id as "userId", matching.id as "listId"
-    from (${listsOf(environmentId, target)}) matching cross join lateral (
-      select user_id from list_subscription
-      where environment_id = ${environmentId} and list_id = matching.id and user_id > ${after ?? ''}
-      order by user_id
-      limit ${limit}
-    ) next
-    order by next.user_id, matching.id
-    limit ${limit}`.execute(db)
-  return rows
+  const groups = {
+    sources: sql`source as (select id, 0 as rank from (${listsOf(environmentId, target)}) matching)`,
+    members: sql`select user_id from list_subscription where environment_id = ${environmentId} and list_id = source.id`,
+  }
+  const members = await readMembers(db, groups, after, limit)
+  return members.map(({ userId, groupId }) => ({ userId, listId: groupId }))
 }
 
 /** All who are subscribed as a query, to be counted together with others: in no order, and not each once. */

@@ -1,6 +1,7 @@
 import { type Insertable, type RawBuilder, sql } from 'kysely'
 import type { Channel, PreferenceStatus, Tenant } from '../generated/tables.ts'
 import type { Db, Tx } from './database.ts'
+import { readMembers } from './members.ts'
 
 export interface TenantRow {
   readonly id: string
@@ -56,7 +57,7 @@ export async function findTenants(db: Db, environmentId: string, ids: readonly s
 
 /**
  * A page of a tenant's members, by user id; each user once, with the tenant they were found in, the nearest to the named one
- * first. Every tenant is asked for the few that come next, so what was passed already costs nothing.
+ * first.
  *
  * @param after the last user id of the page before; null: from the start
  * @param limit the most members of the page
@@ -68,18 +69,12 @@ export async function readTenantMembers(
   after: string | null,
   limit: number,
 ): Promise<readonly { readonly userId: string; readonly tenantId: string }[]> {
-  const { rows } = await sql<{ userId: string; tenantId: string }>`
-    with recursive ${branchOf(environmentId, target)}
-    select distinct on (next.user_id) next.user_id as "userId", branch.id as "tenantId"
-    from branch cross join lateral (
-      select user_id from tenant_member
-      where environment_id = ${environmentId} and tenant_id = branch.id and user_id > ${after ?? ''}
-      order by user_id
-      limit ${limit}
-    ) next
-    order by next.user_id, cardinality(branch.path), branch.id
-    limit ${limit}`.execute(db)
-  return rows
+  const groups = {
+    sources: sql`${branchOf(environmentId, target)}, source as (select id, cardinality(path) as rank from branch)`,
+    members: sql`select user_id from tenant_member where environment_id = ${environmentId} and tenant_id = source.id`,
+  }
+  const members = await readMembers(db, groups, after, limit)
+  return members.map(({ userId, groupId }) => ({ userId, tenantId: groupId }))
 }
 
 /** Every member of a tenant as a query, to be counted together with others: in no order, and not each once. */

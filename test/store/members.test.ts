@@ -168,6 +168,29 @@ describe('The members of a tenant', () => {
     )
   })
 
+  test('are found as well where some tenants have many that come first and others few here and there', async () => {
+    const own = await environment()
+    const user = (n: number) => `u${String(n).padStart(4, '0')}`
+    const range = (from: number, to: number, step = 1) =>
+      Array.from({ length: Math.ceil((to - from) / step) }, (_, index) => user(from + index * step))
+    const small = Array.from({ length: 30 }, (_, n) => [`small-${n}`, { parent: 'all', members: range(n, 400, 37) }] as const)
+    await plant(own, {
+      all: {},
+      early: { parent: 'all', members: range(0, 150) },
+      late: { parent: 'all', members: range(300, 450) },
+      ...Object.fromEntries(small),
+    })
+    const everybody = [...new Set([...range(0, 150), ...range(300, 450), ...small.flatMap(([, { members }]) => members)])].sort()
+    const target = { id: 'all', includeDescendants: true }
+    for (const limit of [20, 100, 120, 1000]) {
+      const found = await walk((after) => readTenantMembers(store.db, own, target, after, limit))
+      expect(found.map(({ userId }) => userId)).toEqual(everybody)
+    }
+    const first = await readTenantMembers(store.db, own, target, null, 120)
+    expect(first).toHaveLength(120)
+    expect(first.every(({ tenantId }) => tenantId === 'early')).toBe(true)
+  })
+
   test('who are in no other tenant tell which tenant is meant', async () => {
     const own = await environment()
     await plant(own, TREE)
