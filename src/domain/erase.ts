@@ -21,9 +21,9 @@ import { checkId } from './id.ts'
  * taken by; the trace id goes, since it leads to a person elsewhere. False where there was nothing to erase.
  *
  * What it cannot know to be theirs stays: messages to a bare address that never named the user, the person's name in somebody
- * else's message, content that a request shares with others, idempotency keys (for 24 hours, their results sealed), mails in the built-in
- * catcher's folder, backups, and whatever providers keep. A send that is being accepted at this very moment may count as
- * one after the erasure; erasing again takes it too.
+ * else's message, content that a request shares with others or wrote for a group, idempotency keys (for 24 hours, their
+ * results sealed), mails in the built-in catcher's folder, backups, and whatever providers keep. A send that is being accepted
+ * at this very moment may count as one after the erasure; erasing again takes it too.
  *
  * Jobs are locked before tokens and messages, in the order in which results are recorded, so the two cannot deadlock; the
  * log is locked last, by the events.

@@ -49,6 +49,11 @@ export function refuse(issues: readonly Issue[]): void {
   if (issues.length > 0) throw new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
 }
 
+/** One plain address, as RFC 5321 delivers to: no lists, groups, comments or quoted local parts. Its domain in ASCII. */
+export function checkEmail(value: unknown, path: Path): string {
+  return must(value, unlessEmail, readEmail, path)
+}
+
 /** One phone number in international form, as E.164 writes it: `+32470123456`. */
 export function checkPhoneNumber(value: unknown, path: Path): string {
   return must(value, unlessPhoneNumber, readPhoneNumber, path)
@@ -134,9 +139,12 @@ function unlessTimeZone(value: unknown): string | null {
   return readTimeZone(value) === null ? 'must be a time zone, like Europe/Brussels or UTC+2.' : null
 }
 
+function readEmail(value: unknown): string | null {
+  return typeof value === 'string' ? parseEmailAddress(value) : null
+}
+
 function unlessEmail(value: unknown): string | null {
-  const address = typeof value === 'string' ? parseEmailAddress(value) : null
-  return address === null ? 'must be one plain email address, like ada@example.com.' : null
+  return readEmail(value) === null ? 'must be one plain email address, like ada@example.com.' : null
 }
 
 /** The year may be left out as 0000, and so may month and day (OpenID Connect Core 1.0, section 5.1). */

@@ -1,11 +1,11 @@
-import { checkWebhookHeader, parseEmailAddress } from '../channels/address.ts'
+import { checkWebhookHeader } from '../channels/address.ts'
 import type { AddressGuard, Provider } from '../channels/provider.ts'
 import { badInput, type Issue, Refusal } from '../errors.ts'
 import { checkDeviceToken, type DeviceTokenInput } from './device-token.ts'
 import { checkGroup, type Group, targetOf } from './group.ts'
 import { checkId } from './id.ts'
 import { checkSize, deepMerge, type JsonObject } from './json.ts'
-import { checkLocale, checkPhoneNumber, checkProfile, checkTimeZone } from './profile.ts'
+import { checkEmail, checkLocale, checkPhoneNumber, checkProfile, checkTimeZone } from './profile.ts'
 import { checkTopicPreferences, type TopicPreferenceInput } from './topic-preference.ts'
 
 /**
@@ -116,10 +116,3 @@ function checkPlace(to: RecipientInput, path: Path, guard: AddressGuard): Indivi
 }
 
 const textOf = (value: unknown): string | null => (typeof value === 'string' && value.length > 0 ? value : null)
-
-/** One plain address, as RFC 5321 delivers to: no lists, groups, comments or quoted local parts. */
-export function checkEmail(email: unknown, path: Path): string {
-  const address = typeof email === 'string' ? parseEmailAddress(email) : null
-  if (address === null) throw badInput(path, `'${path.at(-1)}' must be one plain email address, like ada@example.com.`)
-  return address
-}

@@ -175,6 +175,16 @@ for (const mode of MODES) {
       expect(performance.now() - started).toBeLessThan(2_000)
     })
 
+    test('Mail goes to the stored address alone, in ASCII, whatever the name beside it pretends', async () => {
+      dataOf(await merge('posing', { email: 'user@exämple.test', name: 'N\r\nBcc: evil@e.test' }))
+      await home.journey(await home.send({ to: [{ userId: 'posing' }], content: { title: 'To one' } }))
+      const mails = home.smtp.mails.filter(({ source }) => source.includes('To one'))
+      // The receiving server reads the envelope's xn-- back.
+      expect(mails.map(({ recipients }) => recipients)).toEqual([['user@exämple.test']])
+      expect(mails[0]?.source.toString()).toMatch(/^to:.*user@xn--exmple-cua\.test/im)
+      expect(mails[0]?.source.toString()).not.toMatch(/^bcc:/im)
+    })
+
     test('An id is kept as it is, case, dots and the word null included; what could not be told apart is refused', async () => {
       for (const userId of ['Case', 'case', '../x', 'null', '💥', 'a b']) {
         dataOf(await merge(userId, { own: userId }))
