@@ -8,8 +8,6 @@ import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'
 
-export type { BrandColors, BrandEmail, BrandLogo, BrandSettings, Snippet } from '../render/brand.ts'
-
 /** The brand that holds where no other does. An environment need not have it. */
 export const DEFAULT_BRAND = 'default'
 

@@ -1,17 +1,14 @@
-import {
-  type BrandColors as Colors,
-  deleteBrand,
-  type BrandEmail as Email,
-  type BrandLogo as Logo,
-  putBrand,
-  type BrandSettings as Settings,
-  type Snippet as SnippetShape,
-} from '../domain/brand.ts'
+import { deleteBrand, type PutBrandInput, putBrand, type BrandSettingsInput as Settings } from '../domain/brand.ts'
 import type { Brand as BrandModel } from '../generated/prisma/client.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
 import { connectionOf, keyset, page } from './connection.ts'
 import { actorOf, run } from './context.ts'
+
+type Colors = NonNullable<Settings['colors']>
+type Logo = NonNullable<Settings['logo']>
+type Email = NonNullable<Settings['email']>
+type SnippetShape = NonNullable<PutBrandInput['snippets']>[number]
 
 const OF_A_BRAND = may({ key: ['CONTENT_READ', 'CONTENT_WRITE', 'USERS_READ', 'USERS_WRITE'] })
 
