@@ -61,23 +61,45 @@ export function audienceCondition(environmentId: string, filter: AudienceFilter)
   return filter.operator === 'AND' ? all(parts) : any(parts)
 }
 
+/** How the members of a tenant are named to PostgreSQL: as a table, to be joined; or as an array, to be looked up in an index. */
+type Naming = 'as table' | 'as array'
+
 /**
- * What every match fulfils and an index finds: `u` holds the value that EQ asks for (the index on profiles), or is named by the
+ * What every match fulfils and an index finds: `u` holds the value that EQ asks for (the index on profiles), or is one of the
  * members of a tenant. Null where the filter has nothing of that kind.
+ *
+ * @param inOr members that are one of several alternatives: only as an array do they combine with the index on profiles, and
+ *   that is for some thousands of them; as a table, all users are looked through
  */
-export function audiencePrefilter(environmentId: string, filter: AudienceFilter): Sql | null {
-  if (!isGroup(filter)) return conditionPrefilter(environmentId, filter)
-  const parts = filter.filters.map((part) => audiencePrefilter(environmentId, part))
-  const found = parts.filter((part) => part !== null)
-  if (filter.operator === 'OR') return found.length === parts.length ? any(found) : null
-  return found.length > 0 ? all(found) : null
+export function audiencePrefilter(environmentId: string, filter: AudienceFilter, inOr: Naming): Sql | null {
+  return prefilterOf(filter, 'as table')
+
+  function prefilterOf(part: AudienceFilter, naming: Naming): Sql | null {
+    if (!isGroup(part)) return conditionPrefilter(environmentId, part, naming)
+    if (part.operator === 'OR') {
+      const found = part.filters.map((one) => prefilterOf(one, inOr)).filter((one) => one !== null)
+      return found.length === part.filters.length ? any(found) : null
+    }
+    // An array of unknown length is no help to what already has an index.
+    const [light, heavy] = [part.filters.filter((one) => !hidesMembers(one)), part.filters.filter(hidesMembers)]
+    for (const choice of [light, heavy]) {
+      const found = choice.map((one) => prefilterOf(one, naming)).filter((one) => one !== null)
+      if (found.length > 0) return all(found)
+    }
+    return null
+  }
 }
 
-function conditionPrefilter(environmentId: string, { operator, path, value }: AudienceCondition): Sql | null {
+function hidesMembers(filter: AudienceFilter): boolean {
+  return isGroup(filter) && filter.filters.some((part) => (isGroup(part) ? hidesMembers(part) : part.operator === 'MEMBER_OF'))
+}
+
+function conditionPrefilter(environmentId: string, { operator, path, value }: AudienceCondition, naming: Naming): Sql | null {
   if (operator === 'MEMBER_OF') {
-    return sql`u.id = any(array(
-      select m.user_id from tenant_member m
-      where m.environment_id = ${environmentId} and m.tenant_id = any(${listOf(value)}::text[])))`
+    const members = sql`
+      from tenant_member m where m.environment_id = ${environmentId} and m.tenant_id = any(${listOf(value)}::text[])`
+    if (naming === 'as table') return sql`(u.environment_id, u.id) in (select m.environment_id, m.user_id ${members})`
+    return sql`(u.environment_id = ${environmentId} and u.id = any(array(select m.user_id ${members})))`
   }
   const parts = partsOf(path)
   if (operator !== 'EQ' || parts.some(mayPickAnEntry)) return null

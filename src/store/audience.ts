@@ -59,7 +59,8 @@ export async function readAudienceMembers(
 ): Promise<readonly string[]> {
   if (limit < 1) return []
   const condition = audienceCondition(environmentId, filter)
-  const users = sql`"user" u where u.environment_id = ${environmentId} and (${after}::text is null or u.id > ${after}::text)`
+  const further = sql`(${after}::text is null or u.id > ${after}::text)`
+  const users = sql`"user" u where u.environment_id = ${environmentId} and ${further}`
   const lookedAt = Math.max(LOOKED_AT_AT_LEAST, limit * LOOKED_AT_FOR_EACH)
   const near = await idsOf(
     db,
@@ -67,13 +68,16 @@ export async function readAudienceMembers(
         where ${condition} order by u.id limit ${limit}`,
   )
   if (near.length === limit) return near
-  const prefilter = audiencePrefilter(environmentId, filter)
+  const prefilter = audiencePrefilter(environmentId, filter, 'as array')
   if (prefilter === null) return idsOf(db, sql`select u.id from ${users} and ${condition} order by u.id limit ${limit}`)
-  // Materialized: seen through, the order and the limit would make PostgreSQL walk the users again.
+  // Written so that only the prefilter can name an index: the environment looks rare to a PostgreSQL that has not yet counted
+  // a new million of users, and the order and the limit, seen through, would make it walk the users again.
   return idsOf(
     db,
-    sql`with member as materialized (select u.id from ${users} and ${prefilter} and ${condition})
-        select id from member order by id limit ${limit}`,
+    sql`with member as materialized (
+          select u.id from "user" u where ${prefilter} and u.environment_id || '' = ${environmentId} and ${condition}
+        )
+        select u.id from member u where ${further} order by u.id limit ${limit}`,
   )
 }
 
@@ -86,7 +90,7 @@ export async function countAudienceMembers(db: Db, environmentId: string, filter
 
 /** All who are in an audience now, in no order: to be counted, or united with others. */
 export function audienceMembersQuery(environmentId: string, filter: AudienceFilter): RawBuilder<{ user_id: string }> {
-  const prefilter = audiencePrefilter(environmentId, filter) ?? sql`true`
+  const prefilter = audiencePrefilter(environmentId, filter, 'as table') ?? sql`true`
   return sql`
     select u.id as user_id from "user" u
     where u.environment_id = ${environmentId} and ${prefilter} and ${audienceCondition(environmentId, filter)}`
