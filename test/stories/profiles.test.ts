@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { UserDocument } from '../generated/graphql.ts'
+import { SendDocument, UserDocument } from '../generated/graphql.ts'
 import { dataOf, document, type House, house, MODES, refusalOf } from '../support/house.ts'
 
 type Profile = Record<string, unknown>
@@ -159,6 +159,14 @@ for (const mode of MODES) {
       const patched = await patch('refused-patch', [{ op: 'add', path: `/${key}`, value }])
       expect(refusalOf(patched)).toEqual(bad('patch.0'))
       expect(await profileOf('refused')).toBeUndefined()
+    })
+
+    test.each(WRONG)('A send whose inline profile has the %s %j is refused and makes nobody', async (key, value) => {
+      const to = [{ userId: 'inline-refused', profile: { [key]: value } }]
+      expect(refusalOf(await home.client.send(SendDocument, { input: { to, content } }))).toEqual(
+        bad(`input.to.0.profile.${key}`),
+      )
+      expect(await profileOf('inline-refused')).toBeUndefined()
     })
 
     test('Every wrong key of a profile has an issue of its own', async () => {
