@@ -118,7 +118,7 @@ button:hover { filter: brightness(1.07) }
 .topics > li + li { border-top: 1px solid var(--line) }
 .head { display: grid; grid-template-columns: 1fr auto; gap: .1rem 1rem; align-items: start }
 .name { font-weight: 600; overflow-wrap: anywhere }
-.about { grid-column: 1; margin: 0; font-size: .9rem; white-space: pre-line }
+.about { grid-column: 1 / -1; margin: 0; font-size: .9rem; white-space: pre-line }
 .always { margin: 0; color: var(--soft); font-size: .9rem; white-space: nowrap; display: flex; align-items: center; gap: .6rem }
 .switch { appearance: none; grid-column: 2; grid-row: 1; position: relative; width: 2.75rem; height: 1.5rem; margin: 0; cursor: pointer;
   border: 1px solid var(--soft); border-radius: 1rem; background: transparent }
@@ -132,7 +132,7 @@ summary { width: fit-content; cursor: pointer; color: var(--soft); border-radius
 summary:hover { color: var(--ink) }
 summary strong { font-weight: 600; color: var(--ink) }
 .topics > li:has(> .head > .switch:not(:checked)) details { display: none }
-.more { display: grid; gap: 1rem; padding: .75rem 0 .25rem }
+.more { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1rem; padding: .75rem 0 .25rem }
 .ways { margin: 0; padding: 0; border: 0; min-width: 0; display: flex; flex-wrap: wrap; gap: .5rem }
 .ways legend, .pause label { display: block; padding: 0; margin-bottom: .35rem; color: var(--soft) }
 .ways label { display: flex; align-items: center; gap: .45rem; padding: .3rem .75rem .3rem .6rem; border: 1px solid var(--line); border-radius: 2rem; cursor: pointer }

@@ -83,7 +83,7 @@ function summaryOf(preference: EffectivePreference): Html {
   const shown = shownChannels(preference)
   const every = shown !== null && shown.length === offeredChannels(topic).length
   const names = shown?.map((channel) => CHANNEL_NAMES[channel]).join(', ')
-  const how = shown === null ? null : every ? 'By every channel' : `By ${names || 'no channel'}`
+  const how = shown === null ? null : every ? 'Every channel' : names || 'No channel'
   if (snoozedUntil !== null) return html`<strong>Paused until ${time(snoozedUntil)}</strong>${how && ` · ${how}`}`
   return html`${how ?? 'Pause'}`
 }
@@ -102,7 +102,7 @@ function pause({ id, snoozedUntil }: EffectivePreference, name: string): Html {
   const now =
     snoozedUntil === null
       ? html`<option value="${AS_IT_IS}">Not paused</option>`
-      : html`<option value="${AS_IT_IS}">Until ${shownTime(snoozedUntil)}</option><option value="${NO_PAUSE}">End the pause</option>`
+      : html`<option value="${AS_IT_IS}">Leave it paused</option><option value="${NO_PAUSE}">End the pause</option>`
   const spans = Object.keys(PAUSES).map((span) => html`<option value="${span}">For a ${span}</option>`)
   return html`<div class="pause"><label for="${id}-pause">Pause</label><select id="${id}-pause" name="${name}">${now}${spans}</select></div>`
 }
