@@ -185,7 +185,8 @@ function rowsOf(
     expansion: definition.groups.length > 0 ? { group: 0, after: null } : null,
     acceptedAt: now,
   }
-  const idOf = (userId: string | null) => (userId === null ? newId('msg') : messageIdOf(requestId, userId))
+  const idOf = (userId: string | null) =>
+    userId === null || definition.groups.length === 0 ? newId('msg') : messageIdOf(requestId, userId)
   const messages = individuals.map(({ userId, label, to }): NewMessage => {
     const inferred = userId === null ? null : (tenants.get(environmentId)?.get(userId) ?? null)
     return {

@@ -1,4 +1,5 @@
 import { badInput, notFound, type Refusal } from '../errors.ts'
+import { checkTemplate } from '../render/template.ts'
 import type { Reference } from '../store/reference.ts'
 import type { Actor } from './actor.ts'
 import type { Group } from './group.ts'
@@ -103,6 +104,10 @@ function checkContent(content: ContentInput): ContentInput {
   }
   if (body !== null && body.length > MAX_BODY) {
     throw badInput(['input', 'content', 'body'], `'body' must be at most ${MAX_BODY.toLocaleString('en')} characters.`)
+  }
+  for (const [name, text] of Object.entries({ title, body })) {
+    const wrong = text === null ? null : checkTemplate(text)
+    if (wrong !== null) throw badInput(['input', 'content', name], `'${name}': ${wrong}`)
   }
   return { title, body }
 }
