@@ -1,3 +1,4 @@
+import { getNamedType, isObjectType } from 'graphql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   CreateApiKeyDocument,
@@ -11,15 +12,20 @@ import {
   SendDocument,
 } from '../generated/graphql.ts'
 import type { Client } from '../support/client.ts'
+import { ask } from '../support/graph.ts'
 import { collect, dataOf, document, type House, house, standsStill } from '../support/house.ts'
-import { operationOf, rootFields } from './operations.ts'
+import { idPlaces, operationOf, type RootField, rootFields, selectionOf } from './operations.ts'
 
 const CANARY = 'canary-of-the-other-environment'
 
 let home: House
 let other: Client
-/** Ids of the other environment, each of something that exists there. */
-let ids: { readonly [noun: string]: string }
+
+const NOUNS = ['user', 'message', 'topic', 'list', 'audience', 'tenant', 'brand', 'provider', 'template', 'job'] as const
+type Noun = (typeof NOUNS)[number]
+/** For each noun an id of something that exists: in the other environment, and in one's own. */
+let theirs: Readonly<Record<Noun, string>>
+let own: Readonly<Record<Noun, string>>
 
 beforeAll(async () => {
   home = await house({ mode: 'PostgreSQL and Redis' })
@@ -28,67 +34,167 @@ beforeAll(async () => {
     input: { name: CANARY, scopes: ['ADMIN'], environmentId: 'other' },
   })
   other = home.enter(dataOf(created).createApiKey.secret)
-  const user = `${CANARY}-user`
-  const input = { to: [{ userId: user }], content: { title: CANARY, body: CANARY }, metadata: { tags: ['x'], traceId: CANARY } }
-  const { requestId } = dataOf(await other.send(SendDocument, { input })).send
-  dataOf(await other.send(MergeProfileDocument, { userId: user, profile: { name: CANARY } }))
-  dataOf(await other.send(PutProviderDocument, { id: `${CANARY}-account`, input: { kind: 'inbox', settings: {}, name: CANARY } }))
-  ids = {
-    message: requestId,
-    request: requestId,
-    inboxMessage: requestId,
-    user,
-    provider: `${CANARY}-account`,
-    deleteProvider: `${CANARY}-account`,
-  }
+  theirs = await furnish(other, CANARY)
+  own = await furnish(home.client, 'own')
 })
 afterAll(() => home.stop())
 
+/** Makes one of everything, called after `name`. Templates and jobs do not exist yet. */
+async function furnish(client: Client, name: string): Promise<Readonly<Record<Noun, string>>> {
+  const user = `${name}-user`
+  const put = (noun: string, input: string) =>
+    ask(client, `mutation { put${noun}(id: "${name}-${noun}", input: ${input}) { id } }`)
+  dataOf(await client.send(MergeProfileDocument, { userId: user, profile: { name } }))
+  await put('Topic', `{ name: "${name}", defaultStatus: OPTED_IN }`)
+  await put('List', `{ name: "${name}" }`)
+  await put('Audience', `{ name: "${name}", filter: { operator: EXISTS, path: "name" } }`)
+  await put('Brand', `{ name: "${name}" }`)
+  await put('Tenant', `{ name: "${name}" }`)
+  await put('Provider', `{ kind: "inbox", settings: {}, name: "${name}" }`)
+  await ask(client, `mutation { addTenantMember(tenantId: "${name}-Tenant", userId: "${user}") { id } }`)
+  await ask(client, `mutation { subscribeToList(listId: "${name}-List", userIds: "${user}") { id } }`)
+  const input = { to: [{ userId: user }], content: { title: name, body: name }, metadata: { tags: ['x'], traceId: name } }
+  const { requestId } = dataOf(await client.send(SendDocument, { input })).send
+  const puts = Object.fromEntries(NOUNS.map((noun) => [noun, `${name}-${noun[0]!.toUpperCase()}${noun.slice(1)}`]))
+  return { ...puts, user, message: requestId } as Record<Noun, string>
+}
+
 const reads = rootFields().filter(({ operation }) => operation === 'query')
-const withId = rootFields().filter(
-  ({ operation, field }) => operation !== 'subscription' && field.args.some(({ name }) => name === 'id'),
+
+/** What kind of id a place takes, by the name of the argument; `id` alone by the field that takes it. */
+const NOUN_OF: { readonly [name: string]: Noun } = {
+  userId: 'user',
+  userIds: 'user',
+  tenantId: 'tenant',
+  parentId: 'tenant',
+  tenant: 'tenant',
+  topicId: 'topic',
+  listId: 'list',
+  audienceId: 'audience',
+  brandId: 'brand',
+  providerId: 'provider',
+  providerIds: 'provider',
+  request: 'message',
+  requestId: 'message',
+  requestIds: 'message',
+  inboxMessage: 'message',
+  message: 'message',
+  messageIds: 'message',
+  ids: 'message',
+  template: 'template',
+  templateId: 'template',
+  jobId: 'job',
+  jobIds: 'job',
+}
+
+/** The name that tells the noun: of `id`, the field or the input that holds it. */
+function nounAt(root: string, path: string): Noun {
+  const parts = path.split('.')
+  const name = parts.at(-1) !== 'id' ? parts.at(-1)! : (parts.at(-2) ?? root.replace(/^(put|delete)/, ''))
+  const lower = `${name[0]!.toLowerCase()}${name.slice(1)}`
+  const noun = NOUN_OF[lower] ?? NOUNS.find((one) => one === lower)
+  if (noun === undefined) throw new Error(`What id of the other environment does ${root} take at ${path}?`)
+  return noun
+}
+
+/** An environment is what a key of all of them names: nothing of it is hidden from whoever may make keys for it. */
+const places = rootFields()
+  .filter(({ name }) => name !== 'putEnvironment')
+  .flatMap((root) => idPlaces(root.field.args).map(({ path }) => ({ root, path })))
+  .filter(({ path }) => !path.endsWith('environmentId'))
+
+/** What is new in each answer, or says when it was made. */
+function withoutNews(answer: unknown, id: string): string {
+  return JSON.stringify(answer)
+    .replaceAll(id, '<id>')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<at>')
+    .replaceAll(/[\w-]{20,}(\.[\w-]{20,})*/g, '<opaque>')
+}
+
+async function answerOf(client: Client, root: RootField, path: string, id: string): Promise<unknown> {
+  const plausible = (at: string) => (at === path ? id : isId(root, at) ? own[nounAt(root.name, at)] : undefined)
+  const { source, variables } = operationOf(root, plausible, ['userId', path])
+  if (root.operation !== 'subscription') return client.send(document(source), variables)
+  const ended = new AbortController()
+  const events = client.sse(document(source), variables, { signal: ended.signal })
+  const answer = await Promise.race([events.next(), new Promise<null>((resolve) => setTimeout(resolve, 300, null))])
+  ended.abort()
+  return answer?.value ?? null
+}
+
+const isId = (root: RootField, path: string) => idPlaces(root.field.args).some((place) => place.path === path)
+
+/** Whether it was done, and otherwise every word of the refusal. */
+function outcomeOf(answer: unknown): unknown {
+  const { data, errors } = answer as { data: Record<string, unknown> | null; errors: unknown }
+  const done = Object.entries(data ?? {}).map(([name, value]) => [
+    name,
+    typeof value === 'object' && value !== null ? 'done' : value,
+  ])
+  return { done: Object.fromEntries(done), errors }
+}
+
+/** Says the same about both, and nothing of what is there. */
+async function expectAlike(root: RootField, path: string): Promise<void> {
+  const foreign = theirs[nounAt(root.name, path)]
+  const unknown = 'x'.repeat(foreign.length)
+  const answers = [await answerOf(home.client, root, path, foreign), await answerOf(home.client, root, path, unknown)] as const
+  // What the first change did is there for the second to see.
+  const seen = root.operation === 'mutation' ? answers.map(outcomeOf) : answers
+  const first = withoutNews(seen[0], foreign)
+  expect(first).toBe(withoutNews(seen[1], unknown))
+  expect(first).not.toContain(CANARY)
+}
+
+const AS_UNKNOWN = '%s answers for an id of another environment at %s as for one that does not exist'
+const isChange = ({ root }: { root: RootField }) => root.operation === 'mutation'
+
+test.each(places.filter((place) => !isChange(place)).map(({ root, path }) => [root.name, path, root] as const))(
+  AS_UNKNOWN,
+  (_name, path, root) => expectAlike(root, path),
 )
 
-/** What is about to be created or replaced is one's own, whatever it is called elsewhere. */
-const PUTS = /^put/
+test.each(
+  places.filter(({ root, path }) => root.operation === 'query' && path === 'id').map(({ root }) => [root.name, root] as const),
+)('%s shows its own environment what is there', async (_name, root) => {
+  const { source, variables } = operationOf(root, (path) => theirs[nounAt(root.name, path)], ['userId'])
+  expect(Object.values(dataOf(await other.send(document<Record<string, unknown>>(source), variables)))[0]).not.toBeNull()
+})
 
-test.each(withId.filter(({ name }) => !PUTS.test(name)).map((root) => [root.name, root] as const))(
-  '%s answers for an id of another environment as for one that does not exist',
-  async (name, root) => {
-    const foreign = ids[name]
-    expect(foreign, `what id of the other environment does ${name} take?`).toBeDefined()
-    const answers = await Promise.all(
-      [foreign!, 'x'.repeat(foreign!.length)].map(async (id) => {
-        const { source, variables } = operationOf(root, (path) => (path === 'id' ? id : undefined), ['userId'])
-        const { data, errors, status } = await home.client.send(document(source), {
-          ...variables,
-          ...('userId' in variables && { userId: ids.user }),
-        })
-        return JSON.stringify({ data, errors, status }).replaceAll(id, '<id>')
-      }),
-    )
-    expect(answers[0]).toBe(answers[1])
-    const { source, variables } = operationOf(root, (path) => (path === 'id' ? foreign : undefined), ['userId'])
-    if (root.operation === 'query') {
-      const own = await other.send(document(source), { ...variables, ...('userId' in variables && { userId: ids.user }) })
-      expect(Object.values(dataOf(own))[0]).not.toBeNull()
-    }
+/** Fields with an id of their own below what is found by id: `user(id) { preferences(tenantId) }`. */
+const nested = reads.flatMap((root) => {
+  const type = getNamedType(root.field.type)
+  if (!root.field.args.some(({ name }) => name === 'id') || !isObjectType(type)) return []
+  return Object.values(type.getFields()).flatMap((field) => idPlaces(field.args).map(({ path }) => ({ root, field, path })))
+})
+
+test.each(nested.map(({ root, field, path }) => [`${root.name}.${field.name}`, path, root, field] as const))(
+  AS_UNKNOWN,
+  async (_name, path, root, field) => {
+    const ask = (id: string) =>
+      home.client.send(
+        document(
+          `{ ${root.name}(id: "${own[nounAt(root.name, 'id')]}") { ${field.name}(${path}: "${id}")${selectionOf(field.type, 2)} } }`,
+        ),
+        {},
+      )
+    const foreign = theirs[nounAt(field.name, path)]
+    const unknown = 'x'.repeat(foreign.length)
+    const answer = await ask(foreign)
+    expect(withoutNews(answer, foreign)).toBe(withoutNews(await ask(unknown), unknown))
+    expect(answer.errors.map(({ extensions }) => extensions.code)).toEqual(['NOT_FOUND'])
+    expect(
+      dataOf(
+        await home.client.send(
+          document(
+            `{ ${root.name}(id: "${own[nounAt(root.name, 'id')]}") { ${field.name}(${path}: "${own[nounAt(field.name, path)]}")${selectionOf(field.type, 2)} } }`,
+          ),
+          {},
+        ),
+      ),
+    ).not.toBeNull()
   },
 )
-
-test('What a put makes under an id of another environment is one’s own, and the other stays as it was', async () => {
-  const id = `${CANARY}-account`
-  dataOf(
-    await home.client.send(PutProviderDocument, { id, input: { kind: 'inbox', settings: {}, name: 'ours', enabled: false } }),
-  )
-  dataOf(await home.client.send(MergeProfileDocument, { userId: ids.user!, profile: { name: 'ours' } }))
-  const theirs = document(`{ provider(id: "${id}") { name enabled } user(id: "${ids.user}") { profile } }`)
-  expect(dataOf(await other.send(theirs, {}))).toEqual({
-    provider: { name: CANARY, enabled: true },
-    user: { profile: { name: CANARY } },
-  })
-  dataOf(await home.client.send(document(`mutation { deleteProvider(id: "${id}") }`), {}))
-})
 
 test('Nothing of another environment is in any byte of any answer', async () => {
   const outsider = dataOf(
@@ -107,6 +213,39 @@ test('Nothing of another environment is in any byte of any answer', async () => 
   }
   const { messages } = dataOf(await client.send(MessagesDocument, { filter: { traceId: CANARY, archived: null } }))
   expect(messages.edges).toEqual([])
+})
+
+test.each(places.filter(isChange).map(({ root, path }) => [root.name, path, root] as const))(AS_UNKNOWN, (_name, path, root) =>
+  expectAlike(root, path),
+)
+
+test('What is done with ids of the other environment changes nothing there', async () => {
+  const all = document(
+    `{ user(id: "${theirs.user}") { profile lists { nodes { id } } tenants { nodes { id } } } topic(id: "${theirs.topic}") { name }
+       list(id: "${theirs.list}") { name subscriberCount } audience(id: "${theirs.audience}") { name memberCount }
+       tenant(id: "${theirs.tenant}") { name members { nodes { id } } } brand(id: "${theirs.brand}") { name }
+       provider(id: "${theirs.provider}") { name } message(id: "${theirs.message}") { traceId } }`,
+  )
+  const before = dataOf(await other.send(all, {}))
+  for (const { root, path } of places.filter(isChange)) {
+    await answerOf(home.client, root, path, theirs[nounAt(root.name, path)])
+  }
+  expect(dataOf(await other.send(all, {}))).toEqual(before)
+  expect(before).toMatchObject({ list: { subscriberCount: 1 }, audience: { memberCount: 1 }, topic: { name: CANARY } })
+})
+
+test('What a put makes under an id of another environment is one’s own, and the other stays as it was', async () => {
+  const id = theirs.provider
+  dataOf(
+    await home.client.send(PutProviderDocument, { id, input: { kind: 'inbox', settings: {}, name: 'ours', enabled: false } }),
+  )
+  dataOf(await home.client.send(MergeProfileDocument, { userId: theirs.user, profile: { name: 'ours' } }))
+  const others = document(`{ provider(id: "${id}") { name enabled } user(id: "${theirs.user}") { profile } }`)
+  expect(dataOf(await other.send(others, {}))).toEqual({
+    provider: { name: CANARY, enabled: true },
+    user: { profile: { name: CANARY } },
+  })
+  dataOf(await home.client.send(document(`mutation { deleteProvider(id: "${id}") }`), {}))
 })
 
 test('Subscriptions to everything, word for word the same, see their own environment each', async () => {
