@@ -6,7 +6,7 @@ import type { Db } from '../store/database.ts'
 import { type ChoiceRow, deleteChoice, readChoices, upsertChoices } from '../store/preference.ts'
 import { holdTenant, readTenantChain } from '../store/tenant.ts'
 import { readTopics, type TopicRow } from '../store/topic.ts'
-import { insertUsers } from '../store/user.ts'
+import { ensureUser } from '../store/user.ts'
 import type { Command, Scope } from './command.ts'
 import { checkId } from './id.ts'
 import { type Resolution, resolvePreference, storedLayers } from './preference-rule.ts'
@@ -123,7 +123,7 @@ async function choose(scope: Scope, userId: string, asked: readonly Asked[]): Pr
     if (id !== null && !(await holdTenant(scope.tx, environmentId, id))) throw notFound('tenant', id)
   }
   await requireTopics(scope.tx, environmentId, topicIds)
-  await insertUsers(scope.tx, [{ environmentId, id: userId, profile: {} }])
+  await ensureUser(scope.tx, environmentId, userId)
   await upsertChoices(scope.tx, environmentId, choices, scope.now)
   const inTenant = new Map<string | null, readonly EffectivePreference[]>()
   for (const tenantId of tenantIds) {

@@ -4,7 +4,6 @@ import type { Tx } from '../store/database.ts'
 import {
   deleteTenantMember,
   deleteTenantRow,
-  findTenants,
   hasChildren,
   holdTenant,
   isBelow,
@@ -12,7 +11,7 @@ import {
   upsertTenant,
   upsertTenantMember,
 } from '../store/tenant.ts'
-import { insertUsers } from '../store/user.ts'
+import { ensureUser } from '../store/user.ts'
 import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'
@@ -74,7 +73,7 @@ function checkOwnProfile(profile: JsonObject | null | undefined, path: readonly 
 async function checkParent(tx: Tx, environmentId: string, id: string, parentId: string): Promise<void> {
   const path = ['input', 'parentId']
   if (parentId === id) throw badInput(path, "'parentId' must be another tenant's id: a tenant cannot be its own parent.")
-  if (!(await findTenants(tx, environmentId, [parentId])).has(parentId)) {
+  if (!(await holdTenant(tx, environmentId, parentId))) {
     throw badInput(path, `'parentId' must be the id of a tenant: there is no '${parentId}'.`)
   }
   if (await isBelow(tx, environmentId, parentId, id)) {
@@ -106,7 +105,7 @@ export const addTenantMember: Command<MemberId & { readonly profile?: JsonObject
   checkId(userId, ['userId'])
   checkOwnProfile(profile, ['profile'])
   if (!(await holdTenant(scope.tx, environmentId, tenantId))) throw notFound('tenant', tenantId)
-  await insertUsers(scope.tx, [{ environmentId, id: userId, profile: {} }])
+  await ensureUser(scope.tx, environmentId, userId)
   await upsertTenantMember(scope.tx, { environmentId, tenantId, userId, profile: profile ?? {} })
   return { tenantId, userId }
 }

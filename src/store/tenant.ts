@@ -48,13 +48,6 @@ export function tenantChain(environmentId: RawBuilder<unknown>, tenantId: RawBui
     from chain`
 }
 
-/** Which of these tenants there are. */
-export async function findTenants(db: Db, environmentId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await sql<{ id: string }>`
-    select id from tenant where environment_id = ${environmentId} and id = any(${[...new Set(ids)]}::text[])`.execute(db)
-  return new Set(rows.map((row) => row.id))
-}
-
 /**
  * A page of a tenant's members, by user id; each user once, with the tenant they were found in, the nearest to the named one
  * first.
@@ -143,16 +136,26 @@ export async function hasChildren(tx: Tx, environmentId: string, id: string): Pr
   return rows.length > 0
 }
 
-/** With its members, and with what they chose in it. False where there was none. */
+/**
+ * With its members, and with what anybody chose in it. False where there was none. Choices go before members and in key order,
+ * as in the erasure of a user: the two cannot deadlock.
+ */
 export async function deleteTenantRow(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const gone = await tx
-    .deleteFrom('tenant')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .returning('id')
-    .executeTakeFirst()
-  if (gone === undefined) return false
-  await tx.deleteFrom('preference').where('environment_id', '=', environmentId).where('tenant_id', '=', id).execute()
+  const { rows } = await sql`
+    select from tenant where environment_id = ${environmentId} and id = ${id} for update`.execute(tx)
+  if (rows.length === 0) return false
+  // The condition on '' is that of the index preference_of_tenant.
+  await sql`
+    with held as (
+      select user_id, topic_id from preference
+      where environment_id = ${environmentId} and tenant_id = ${id} and tenant_id <> ''
+      order by user_id, topic_id
+      for update
+    )
+    delete from preference p using held
+    where p.environment_id = ${environmentId} and p.tenant_id = ${id}
+      and p.user_id = held.user_id and p.topic_id = held.topic_id`.execute(tx)
+  await tx.deleteFrom('tenant').where('environment_id', '=', environmentId).where('id', '=', id).execute()
   return true
 }
 

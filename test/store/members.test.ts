@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openStore, type Store } from '../../src/store/database.ts'
 import { listMembersQuery, readListMembers } from '../../src/store/list.ts'
 import {
-  findTenants,
   readOnlyTenants,
   readTenantChain,
   readTenantMembers,
@@ -215,7 +214,6 @@ describe('A tenant’s chain', () => {
     expect(await readTenantChain(store.db, own, 'a')).toEqual([
       { id: 'a', name: 'a', parentId: null, brandId: null, properties: {}, profile: {}, defaultPreferences: [] },
     ])
-    expect(await findTenants(store.db, own, ['a', 'e', 'none'])).toEqual(new Set(['a', 'e']))
   })
 
   test('ends even where the rows go round', async () => {

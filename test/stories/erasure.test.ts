@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import type { Outcome, Outgoing, Provider } from '../../src/channels/provider.ts'
 import {
@@ -289,5 +289,72 @@ for (const mode of MODES) {
       expect(await erase(userId)).toBe(false)
       expect(linesWith(await everyRow(), 'canary-busy')).toEqual([])
     })
+
+    test.skipIf(mode !== 'PostgreSQL and Redis').each([
+      ['setPreference', 'preference', 'setPreference(userId: "canary-met", input: { topicId: "met", status: OPTED_IN }) { id }'],
+      [
+        'setPreferences',
+        'preference',
+        'setPreferences(userId: "canary-met", inputs: [{ topicId: "met", status: OPTED_IN }]) { id }',
+      ],
+      ['addTenantMember', 'tenant_member', 'addTenantMember(tenantId: "met", userId: "canary-met") { id }'],
+      ['putDeviceToken', 'device_token', null],
+      ['subscribeToList', 'list_subscription', 'subscribeToList(listId: "met", userIds: ["canary-met"]) { id }'],
+    ])('An erasure that meets %s half-way takes back what it wrote, and neither fails', async (_name, table, source) => {
+      const userId = 'canary-met'
+      const around = 'putTopic(id: "met", input: { name: "Met", defaultStatus: OPTED_IN }) { id }'
+      dataOf(await home.client.send(document(`mutation { ${around} putTenant(id: "met", input: { name: "Met" }) { id } }`), {}))
+      dataOf(await home.client.send(MergeProfileDocument, { userId, profile: {} }))
+      const token = { kind: 'webpush', token: `${devices.url}/canary-met`, keys: newBrowser().keys }
+      const gate = await shut(table)
+      const writing = source
+        ? home.client.send(document(`mutation { ${source} }`), {})
+        : home.client.send(PutDeviceTokenDocument, { userId, input: token })
+      await gate.waiting(1)
+      const erasing = home.clients[1]!.send(Delete, { userId })
+      await gate.waiting(2)
+      await gate.open()
+      const { errors } = await writing
+      // Erased before it was shown.
+      expect(errors.filter(({ extensions }) => extensions.code !== 'NOT_FOUND')).toEqual([])
+      expect(dataOf(await erasing).deleteUser).toBe(true)
+      expect(linesWith(await everyRow(), userId)).toEqual([])
+    })
+
+    test.skipIf(mode !== 'PostgreSQL and Redis')('An erasure that meets a deleteTenant half-way fails neither', async () => {
+      const around = `mutation {
+        putTopic(id: "met", input: { name: "Met", defaultStatus: OPTED_IN }) { id }
+        putTenant(id: "met-and-gone", input: { name: "Met" }) { id }
+        addTenantMember(tenantId: "met-and-gone", userId: "canary-met") { id }
+        setPreference(userId: "canary-met", input: { topicId: "met", tenantId: "met-and-gone", status: OPTED_IN }) { id }
+      }`
+      dataOf(await home.client.send(document(around), {}))
+      const gate = await shut('list_subscription')
+      const erasing = home.client.send(Delete, { userId: 'canary-met' })
+      await gate.waiting(1)
+      const deleteTenant = document<{ deleteTenant: boolean }>('mutation { deleteTenant(id: "met-and-gone") }')
+      const deleting = home.clients[1]!.send(deleteTenant, {})
+      await gate.waiting(2)
+      await gate.open()
+      expect(dataOf(await erasing).deleteUser).toBe(true)
+      expect(dataOf(await deleting).deleteTenant).toBe(true)
+    })
+
+    /** Nobody writes to the table until it is opened again. waiting: until so many stand still. */
+    async function shut(table: string) {
+      const client = new pg.Client({ connectionString: home.databaseUrl! })
+      await client.connect()
+      await client.query(`begin; lock table "${table}" in share mode`)
+      const stand = `select count(*)::int as count from pg_stat_activity
+        where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`
+      return {
+        waiting: (count: number) =>
+          vi.waitUntil(async () => (await client.query<{ count: number }>(stand)).rows[0]!.count >= count, 10_000),
+        async open() {
+          await client.query('commit')
+          await client.end()
+        },
+      }
+    }
   })
 }
