@@ -151,6 +151,9 @@ ALTER TABLE "tenant_member" ADD CONSTRAINT "tenant_member_environment_id_user_id
 
 -- What Prisma cannot say.
 
+-- What was chosen in one tenant, which goes with it.
+CREATE INDEX "preference_of_tenant" ON "preference"("environment_id", "tenant_id") WHERE "tenant_id" <> '';
+
 -- What was inserted and not yet sorted into the index is searched one by one: keep that little.
 ALTER INDEX "user_profile" SET (gin_pending_list_limit = 256);
 
