@@ -52,7 +52,6 @@ import { createListReads } from './store/list.read.ts'
 import { createMessageReads } from './store/message.read.ts'
 import { migrate } from './store/migrate.ts'
 import { createProviderReads } from './store/provider.read.ts'
-import { createTenantReads } from './store/tenant.read.ts'
 import { createUserReads } from './store/user.read.ts'
 import { Teardown } from './teardown.ts'
 
@@ -320,7 +319,6 @@ function createGraph(house: House, commands: Commands): Graph {
       ...createUserReads(store.db),
       ...createListReads(store.db),
       ...createAudienceReads(store.db),
-      ...createTenantReads(store.db),
     },
     readPreferences: (query) => readPreferences(store.db, query, now()),
     commands,

@@ -4,7 +4,7 @@ import type { JourneyParts } from './journey.ts'
 import type { Letter } from './letter.ts'
 
 /** One call to a provider ends after this long. */
-export const CALL_TIMEOUT_MS = 30_000
+const CALL_TIMEOUT_MS = 30_000
 
 /** What is handed to a provider. The delivery's id is part of what the provider may tell a repetition by. */
 export interface Call {

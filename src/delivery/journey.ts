@@ -42,13 +42,13 @@ export interface JourneyParts {
 }
 
 /** How long a message may be under way. */
-export const MESSAGE_TIMEOUT_MS = 72 * 3_600_000
+const MESSAGE_TIMEOUT_MS = 72 * 3_600_000
 
 /**
  * Attempts from which no worker came back, after which a message is a dead letter. They are crashes of ours, often before
  * the call; a step of which one answer never came either ends earlier than that, UNKNOWN (MAX_UNKNOWN).
  */
-export const MAX_CRASHES = 3
+const MAX_CRASHES = 3
 
 /** Messages that wait for their turn to be tried alone hold slots, so only this many do; the others come back later. */
 const SUSPECTS_IN_LINE = 8
@@ -381,7 +381,7 @@ const ABANDONED = 'The worker that called the provider never came back; nobody k
 
 const UNTRIED = { attempts: [], nextAttemptAt: null }
 
-export const OUTCOMES = {
+const OUTCOMES = {
   accepted: 'ACCEPTED',
   rejected: 'REJECTED',
   retry: 'RETRY',
@@ -392,6 +392,6 @@ export const OUTCOMES = {
 const isCrash = (attempt: { outcome: string | null; endedAt: Date | null }) =>
   attempt.outcome === 'UNKNOWN' && attempt.endedAt === null
 
-export function accountOf(letter: Letter, step: Step): Account {
+function accountOf(letter: Letter, step: Step): Account {
   return letter.accounts.find((account) => account.id === step.providerId)!
 }

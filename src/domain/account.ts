@@ -81,7 +81,7 @@ export function builtInAccount(provider: Provider, settings: JsonObject, since: 
 }
 
 /** What costs money is not sent twice on a guess (reliability G3). */
-export function unknownPolicy(channel: Channel): UnknownPolicy {
+function unknownPolicy(channel: Channel): UnknownPolicy {
   return channel === 'SMS' ? 'FAIL' : 'RESEND'
 }
 

@@ -43,7 +43,7 @@ export const createApiKey: Command<CreateApiKeyInput, { id: string; environmentI
 }
 
 /** 256 random bits, so a fast hash is enough to keep them. */
-export function newSecret(mode: Mode): string {
+function newSecret(mode: Mode): string {
   return `${mode === 'LIVE' ? 'ck_live' : 'ck_sim'}_${randomBytes(32).toString('base64url')}`
 }
 

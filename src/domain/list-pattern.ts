@@ -1,5 +1,4 @@
 import { badInput } from '../errors.ts'
-import { patternToRegex } from '../store/list.ts'
 import { checkId } from './id.ts'
 
 type Path = readonly (string | number)[]
@@ -36,11 +35,6 @@ export function checkListPattern(pattern: string, path: Path): string {
   const wrong = faultOf(pattern)
   if (wrong !== null) throw badInput(path, `'${path.at(-1)}' is no pattern of list ids: ${wrong}`)
   return pattern
-}
-
-/** Whether a checked pattern fits the id of a list. */
-export function matchesPattern(pattern: string, id: string): boolean {
-  return new RegExp(patternToRegex(pattern)).test(id)
 }
 
 function isDotted(text: string): boolean {

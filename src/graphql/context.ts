@@ -17,14 +17,13 @@ import type { InboxReads } from '../store/inbox.read.ts'
 import type { ListReads } from '../store/list.read.ts'
 import type { MessageReads } from '../store/message.read.ts'
 import type { ProviderReads } from '../store/provider.read.ts'
-import type { TenantReads } from '../store/tenant.read.ts'
 import type { UserReads } from '../store/user.read.ts'
 
 /** What resolvers are handed: reads, commands and the log. None of it can write behind a command's back. */
 export interface Graph {
   readonly prisma: PrismaClient
   /** The lists that Prisma pages too slowly. */
-  readonly reads: MessageReads & InboxReads & ProviderReads & UserReads & ListReads & AudienceReads & TenantReads
+  readonly reads: MessageReads & InboxReads & ProviderReads & UserReads & ListReads & AudienceReads
   /** What holds about topics for a user. */
   readPreferences(query: PreferenceQuery): Promise<readonly EffectivePreference[]>
   readonly commands: Commands

@@ -139,7 +139,7 @@ const MessageFilter = builder.inputType('MessageFilter', {
 })
 
 /** The messages an actor may see, as a condition. */
-export function visibleMessages(actor: Actor): Prisma.MessageWhereInput {
+function visibleMessages(actor: Actor): Prisma.MessageWhereInput {
   const own: Prisma.MessageWhereInput = { environmentId: actor.environmentId }
   if (actor.kind === 'key') return own
   const branches: Prisma.MessageWhereInput[] = [

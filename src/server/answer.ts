@@ -3,7 +3,7 @@ import type { GraphQLFormattedError } from 'graphql'
 import type { Page } from './route.ts'
 
 export const JSON_TYPE = 'application/json'
-export const GRAPHQL_TYPE = 'application/graphql-response+json'
+const GRAPHQL_TYPE = 'application/graphql-response+json'
 export const STREAM_TYPE = 'text/event-stream'
 
 /** Which of our media types a caller takes. */

@@ -92,7 +92,7 @@ export function createSharing(): Sharing {
 }
 
 /** Everything that decides what an actor may see. Equal for two actors: they get the same answers. */
-export function rightsKey(actor: Actor): string {
+function rightsKey(actor: Actor): string {
   if (actor.kind === 'key') return JSON.stringify(['key', actor.environmentId, actor.mode, [...actor.scopes].sort()])
   const { environmentId, userId, tenantId, requestIds, jobIds, scopes } = actor
   return JSON.stringify([
@@ -110,7 +110,7 @@ export function rightsKey(actor: Actor): string {
  * The names of variables that are used for the root field's `after` and nowhere else: they decide which events come,
  * not how one looks.
  */
-export function startVariables(document: DocumentNode, operation: OperationDefinitionNode): ReadonlySet<string> {
+function startVariables(document: DocumentNode, operation: OperationDefinitionNode): ReadonlySet<string> {
   const uses = new Map<string, number>()
   visit(document, {
     VariableDefinition: () => false,

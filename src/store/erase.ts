@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Tx } from './database.ts'
 
 /** What stands where an address or a user's id stood. */
-export const ERASED = '(erased)'
+const ERASED = '(erased)'
 
 /** A message whose person is gone. */
 export interface ErasedMessage {

@@ -19,13 +19,6 @@ export function patternToRegex(pattern: string): string {
   return `^${parts.join('[.]')}$`
 }
 
-/** Which of these lists there are. */
-export async function findLists(db: Db, environmentId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await sql<{ id: string }>`
-    select id from list where environment_id = ${environmentId} and id = any(${[...new Set(ids)]}::text[])`.execute(db)
-  return new Set(rows.map((row) => row.id))
-}
-
 /**
  * A page of those who are subscribed, by user id; each user once, with the first of the lists they were found on.
  *

@@ -1,11 +1,14 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { checkListId, checkListPattern, matchesPattern } from '../../src/domain/list-pattern.ts'
+import { checkListId, checkListPattern } from '../../src/domain/list-pattern.ts'
 import { Refusal } from '../../src/errors.ts'
 import { openStore, type Store } from '../../src/store/database.ts'
 import { patternToRegex } from '../../src/store/list.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
+
+/** As JavaScript reads what PostgreSQL is asked. */
+const matchesPattern = (pattern: string, id: string) => new RegExp(patternToRegex(pattern)).test(id)
 
 /** The sentence of the refusal, which must name the field; null where there is none. */
 function refusal(check: () => unknown): string | null {
