@@ -133,7 +133,7 @@ const SETTINGS = {
   REDIS_URL: setting(
     url('redis:', 'rediss:'),
     null,
-    'Carries the log between processes (without it they see each other’s events a second later) and counts for rate limits.',
+    'Carries the log between processes and counts for their rate limits. Without it they see each other’s events a second later, and each counts for itself.',
     'unset: in process',
   ),
   CARILLON_DATA_DIR: setting(
@@ -161,7 +161,7 @@ const SETTINGS = {
   CARILLON_PUBLIC_URL: setting(
     publicUrl,
     null,
-    'As callers reach us: the origin of our own pages, and what a webhook must not call.',
+    'As callers reach us: the base of our own pages and of the links in mails, so a lone worker needs it too; also what a webhook must not call.',
     'http://HOST:PORT',
   ),
   SMTP_URL: setting(
