@@ -10,6 +10,8 @@ export interface Api {
   follow<Data>(document: string, variables: Record<string, unknown>, signal: AbortSignal): AsyncGenerator<Data, void, void>
   /** The text of a page outside the graph; null where there is none. */
   page(path: string): Promise<string | null>
+  /** Posts a form to any address, as a browser or a mail program would: without the key. The status of the answer. */
+  submit(url: string, form: Readonly<Record<string, string>>): Promise<number>
   close(): Promise<void>
 }
 
@@ -32,15 +34,10 @@ export function createApi(url: string, key: string, signal: AbortSignal): Api {
   return {
     url,
     async call<Data>(document: string, variables: Record<string, unknown> = {}) {
-      const response = await fetch(`${url}/graphql`, {
-        method: 'POST',
+      const response = await post(`${url}/graphql`, {
         headers: { authorization, 'content-type': 'application/json' },
         body: JSON.stringify({ query: document, variables }),
         signal,
-      }).catch((error: Error) => {
-        throw new Error(`${url} does not answer: ${(error.cause as Error | undefined)?.message ?? error.message}.`, {
-          cause: error,
-        })
       })
       return dataOf((await response.json()) as Answer<Data>)
     },
@@ -53,10 +50,22 @@ export function createApi(url: string, key: string, signal: AbortSignal): Api {
       const response = await fetch(`${url}${path}`, { signal })
       return response.ok ? response.text() : null
     },
+    async submit(url: string, form: Readonly<Record<string, string>>) {
+      const response = await post(url, { body: new URLSearchParams(form), redirect: 'manual', signal })
+      await response.body?.cancel()
+      return response.status
+    },
     async close() {
       await sockets.dispose()
     },
   }
+}
+
+async function post(url: string, init: RequestInit): Promise<Response> {
+  return fetch(url, { ...init, method: 'POST' }).catch((error: Error) => {
+    const words = (error.cause as Error | undefined)?.message ?? error.message
+    throw new Error(`${new URL(url).origin} does not answer: ${words}.`, { cause: error })
+  })
 }
 
 async function* unwrap<Data>(results: AsyncIterable<Answer<Data>>): AsyncGenerator<Data, void, void> {

@@ -1,7 +1,9 @@
-import { styleText } from 'node:util'
-import type { AcceptedMessage, CaughtMail, Decision, DemoEvent } from './demo.ts'
+import type { Decision, DemoEvent } from './demo-event.ts'
+import type { CaughtMail } from './demo-mail.ts'
+import type { AcceptedMessage } from './demo-messages.ts'
+import { milliseconds, type Print, styleOf } from './demo-print.ts'
 
-/** What the demo shows. Colours where the stream is a terminal that takes them (NO_COLOR is heeded). */
+/** What the demo shows of its beginning and end, and of the messages between. */
 export interface Report {
   starting(): void
   open(url: string, note: string): void
@@ -9,23 +11,18 @@ export interface Report {
   /** @param sinceMs since the message was accepted, by the server's clock */
   event(message: AcceptedMessage, event: DemoEvent, sinceMs: number): void
   looking(): void
-  mail(mail: CaughtMail, text: string, url: string): void
+  mail(mail: CaughtMail): void
   arrived(name: string, what: string, note: string): void
   decisions(plans: readonly { readonly message: AcceptedMessage; readonly decisions: readonly Decision[] }[]): void
+  complain(complaints: readonly string[]): void
   /** @param complaints empty when all went well */
-  close(count: number, complaints: readonly string[]): void
+  close(complaints: readonly string[]): void
 }
 
-type Style = Parameters<typeof styleText>[0]
-
-const HUES: Readonly<Record<string, Style>> = { email: 'cyan', inbox: 'magenta', webhook: 'yellow', push: 'blue' }
-
-export function createReport(stream: NodeJS.WriteStream): Report {
-  const paint = (style: Style, text: string) => styleText(style, text, { stream })
-  const line = (text = '') => stream.write(`${text}\n`)
-  const heading = (text: string, note = '') => line(`\n  ${paint('bold', text)}  ${paint('dim', note)}`.trimEnd())
-  const name = (text: string) => paint(HUES[text] ?? 'white', text.padEnd(8))
-
+export function createReport({ paint, line, heading, name }: Print): Report {
+  const complain = (complaints: readonly string[]) => {
+    for (const complaint of complaints) line(`\n  ${paint(['bold', 'red'], `✗ ${complaint}`)}`)
+  }
   return {
     starting: () => line(`\n  ${paint('dim', 'Starting a server …')}`),
     open(url, note) {
@@ -45,7 +42,7 @@ export function createReport(stream: NodeJS.WriteStream): Report {
         `  ${name(over)} ${milliseconds(sinceMs)}  ${paint(styleOf(type), type.padEnd(11))} ${paint('dim', route)} ${error ?? ''}`.trimEnd(),
       )
     },
-    mail({ subject, from, to }, text, url) {
+    mail({ subject, from, to, text, url }) {
       line(`  ${name('email')} ${subject}  ${paint('dim', url)}`)
       for (const header of [`From: ${from}`, `To: ${to}`, '', ...text.trim().split('\n')]) {
         line(`  ${name('')} ${paint('dim', `│ ${header}`)}`)
@@ -64,9 +61,11 @@ export function createReport(stream: NodeJS.WriteStream): Report {
         }
       }
     },
-    close(count, complaints) {
-      if (complaints.length === 0) line(`\n  ${paint(['bold', 'green'], `All ${count} messages were sent.`)}\n`)
-      for (const complaint of complaints) line(`\n  ${paint(['bold', 'red'], `✗ ${complaint}`)}`)
+    complain,
+    close(complaints) {
+      if (complaints.length === 0)
+        line(`\n  ${paint(['bold', 'green'], 'Every message reached those it should, and nobody who had opted out.')}\n`)
+      complain(complaints)
     },
   }
 }
@@ -78,14 +77,4 @@ function refusalsOf(decisions: readonly Decision[]): Map<string, string[]> {
     ({ rule }) => rule,
   )
   return new Map([...subjects].map(([rule, found]) => [rule, found.map(({ subject }) => subject)]))
-}
-
-function milliseconds(value: number): string {
-  return `${Math.round(value).toString().padStart(6)} ms`
-}
-
-function styleOf(type: string): Style {
-  if (type === 'SENT') return 'green'
-  if (/^UN|FAILED|CANCELED|THROTTLED|FILTERED/.test(type)) return 'red'
-  return type === 'RETRYING' ? 'yellow' : 'white'
 }

@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { run, startCommand } from './command.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createApi } from '../../src/cli/api.ts'
+import { type OwnServer, startOwnServer } from '../../src/cli/own-server.ts'
+import { type Ended, run, startCommand } from './command.ts'
 
-// It starts a database and a server of its own, twice.
+// Each test starts a database and a server.
 vi.setConfig({ testTimeout: 90_000 })
 
 /** Where the demo makes its data dir. Others may pass: as root its database runs as another user. */
@@ -27,20 +29,86 @@ test('The demo sends over four channels, shows each event and what arrived, and 
   expect(stdout).toContain('To: ada+')
   expect(stdout).toContain('its signature holds')
   expect(stdout).toContain('decrypted by the browser')
-  expect(stdout).toContain('All 4 messages were sent.')
+  expectListScene(stdout)
+  expect(stdout).toContain('Every message reached those it should, and nobody who had opted out.')
   expect(code).toBe(0)
   expect(await readdir(folder)).toEqual([])
 })
+
+/** A message to a list in a tenant's context: planned, sent, looked at and unsubscribed from. */
+function expectListScene(stdout: string) {
+  const [, planned = '', sent = '', arrived = '', logged = '', click = '', again = ''] = stdout
+    .slice(stdout.indexOf('  To a list'))
+    .split(/\n\n/)
+  expect(planned).toMatch(/^ +charles +ROUTED +EMAIL · smtp, then INBOX · inbox$/m)
+  expect(planned).toMatch(/^ +ada +ROUTED +INBOX · inbox$/m)
+  expect(planned).toMatch(/^ +mary +FILTERED +✗ choice: the user opted out$/m)
+  // A worker may be quicker than the answer to the send.
+  expect(sent).toMatch(/^ +request .* ms +(?:accepted, being )?expanded: \d messages/m)
+  expect(sent).toMatch(/^ +luigi .* ms +ENQUEUED → ROUTED → RENDERED → DELIVERING → SENT +EMAIL · smtp$/m)
+  expect(sent).toMatch(/^ +mary .* ms +ENQUEUED → FILTERED +UNSUBSCRIBED$/m)
+  expect(sent).toMatch(/^ +request .* ms +expanded: 4 messages, 3 sent, 1 skipped$/m)
+  for (const words of ['Engine Works opens its doors', 'Dear Charles,', 'Yours, Engine Works, 1 Dorset Street']) {
+    expect(arrived).toContain(words)
+  }
+  expect(arrived).toMatch(/│ Unsubscribe: http:\/\/127\.0\.0\.1:\d+\/unsubscribe\/…$/m)
+  expect(arrived).toMatch(/^ +ada +Engine Works opens its doors +1 unread$/m)
+  expect(logged).toContain('the same as planned')
+  expect(logged).toMatch(/^ +mary +ENQUEUED → FILTERED +✗ choice: the user opted out$/m)
+  expect(click).toMatch(/^ +charles +200 +http:\/\/127\.0\.0\.1:\d+\/unsubscribe\/…$/m)
+  expect(again).toMatch(/^ +luigi .* SENT +EMAIL · smtp$/m)
+  expect(again).toMatch(/^ +request .* ms +expanded: 4 messages, 2 sent, 2 skipped$/m)
+  expect(again).toMatch(/^ +charles +FILTERED +✗ choice in the tenant: the user opted out in the tenant 'demo-works-/m)
+}
 
 test.each([
   ['at once', 'Starting a server'],
   ['in the midst of it', 'Accepted'],
 ])('The demo that is ended %s fails, and leaves nothing either', async (_when, words) => {
-  const demo = startCommand(['demo'], { TMPDIR: folder })
+  expect(await endAt(words)).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing is left running') })
+  expect(await readdir(folder)).toEqual([])
+})
+
+/** Ends the demo once it has said these words. */
+async function endAt(words: string, env: Record<string, string> = {}): Promise<Ended> {
+  const demo = startCommand(['demo'], { TMPDIR: folder, ...env })
   for (let said = ''; !said.includes(words); ) said += String((await once(demo.stdout!, 'data'))[0])
   demo.kill('SIGINT')
-  expect(await demo.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing is left running') })
-  expect(await readdir(folder)).toEqual([])
+  return demo.ended
+}
+
+describe('On a server that runs already', () => {
+  let server: OwnServer
+  let env: Record<string, string>
+
+  beforeEach(async () => {
+    server = await startOwnServer({ ...process.env, TMPDIR: folder }, new AbortController().signal)
+    env = { CARILLON_PUBLIC_URL: server.url, CARILLON_ADMIN_KEY: server.adminKey }
+  })
+  afterEach(() => server.stop())
+
+  async function whatIsLeft() {
+    const api = createApi(server.url, server.adminKey, new AbortController().signal)
+    const found = await api.call<Record<string, { nodes: { id: string }[] }>>(
+      `{ users { nodes { id } } lists { nodes { id } } tenants { nodes { id } } brands { nodes { id } } topics { nodes { id } } }`,
+    )
+    await api.close()
+    return Object.values(found).flatMap(({ nodes }) => nodes.map(({ id }) => id))
+  }
+
+  test('the demo plays what needs nobody else, and takes away all that it made', async () => {
+    const { code, stdout, stderr } = await run(['demo'], env)
+    expect(stderr).toBe('')
+    expect(stdout).not.toContain('WEBHOOK · webhook')
+    expectListScene(stdout)
+    expect(code).toBe(0)
+    expect(await whatIsLeft()).toEqual([])
+  })
+
+  test('the demo that is ended in the midst of it takes away all that it made, too', async () => {
+    expect(await endAt('one request', env)).toMatchObject({ code: 1 })
+    expect(await whatIsLeft()).toEqual([])
+  })
 })
 
 test('The demo fails when the server that it is to use does not answer', async () => {
