@@ -17,7 +17,7 @@ import { type BuiltInAccount, builtInAccount } from './domain/account.ts'
 import { type Call, type Commands, type Commit, createCommands, createCommit } from './domain/command.ts'
 import { keptSecret, layFoundation } from './domain/foundation.ts'
 import type { JsonObject } from './domain/json.ts'
-import { createLinks, type Links } from './domain/link.ts'
+import { createLinks, type Links, previewLinks } from './domain/link.ts'
 import { readPageBrand } from './domain/page-brand.ts'
 import { createPlanSend } from './domain/plan-send.ts'
 import { readPreferences } from './domain/preference.ts'
@@ -109,7 +109,8 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
     const builtIns = await builtInAccounts({ config, store, secrets, providers, mail, since: now() })
 
     let listensAt = `http://${config.http.host}:${config.http.port}`
-    const links = createLinks({ vault: secrets, publicUrl: () => config.http.publicUrl ?? listensAt })
+    const publicUrl = () => config.http.publicUrl ?? listensAt
+    const links = createLinks({ vault: secrets, publicUrl })
     const house: House = {
       config,
       log,
@@ -122,6 +123,7 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       http,
       providers,
       builtIns,
+      publicUrl,
       links,
       now,
       random,
@@ -165,6 +167,8 @@ interface House {
   readonly http: HttpDoor
   readonly providers: readonly Provider[]
   readonly builtIns: readonly BuiltInAccount[]
+  /** Where people reach us. */
+  readonly publicUrl: () => string
   readonly links: Links
   readonly now: () => Date
   readonly random: () => number
@@ -241,7 +245,14 @@ function createWorker(house: House, commit: Commit, onlyProcess: boolean): Queue
       seconds.observe({ channel, kind }, took)
     },
   })
-  const expand = createExpand({ db: store.db, commit, builtIns: house.builtIns, vault: house.secrets, now })
+  const expand = createExpand({
+    db: store.db,
+    commit,
+    builtIns: house.builtIns,
+    vault: house.secrets,
+    now,
+    log: house.log,
+  })
   return createQueue({
     db: store.db,
     log: house.log,
@@ -323,7 +334,13 @@ function createGraph(house: House, commands: Commands): Graph {
     readPreferences: (query) => readPreferences(store.db, query, now()),
     commands,
     accept: createAccept(commands),
-    planSend: createPlanSend({ db: store.db, vault: secrets, builtIns: house.builtIns, links: house.links, now }),
+    planSend: createPlanSend({
+      db: store.db,
+      vault: secrets,
+      builtIns: house.builtIns,
+      links: previewLinks(house.publicUrl),
+      now,
+    }),
     log: eventLog,
     cursors: createCursors(secrets),
     signer: secrets,

@@ -1,18 +1,22 @@
+import type { Logger } from 'pino'
 import { enqueuedEvent } from '../domain/accept.ts'
 import type { BuiltInAccount } from '../domain/account.ts'
 import type { Commit, GroupScope, Vault } from '../domain/command.ts'
 import { contextOf, type Expansion, type Group, type Member, messageIdOf } from '../domain/group.ts'
+import { newId } from '../domain/id.ts'
 import { readMembers } from '../domain/member.ts'
 import { type Plan, plan } from '../domain/plan.ts'
+import { MESSAGE_TIMEOUT_MS } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
 import { type Occasion, readGrounds, readSurroundings, situationOf } from '../domain/situation.ts'
-import { fairnessOf, type Held, type Payload, type Perform } from '../queue/kinds.ts'
+import { fairnessOf, type Held, type Payload, type Perform, type Work } from '../queue/kinds.ts'
 import { confirm, postpone, settle } from '../queue/settle.ts'
+import { isConnectionLost } from '../store/connect.ts'
 import type { Db } from '../store/database.ts'
 import { keepExpansion, lockExpansion, readExpansion } from '../store/expansion.ts'
 import { readPersons } from '../store/facts.ts'
 import { insertMessages, type NewMessage } from '../store/message.ts'
-import { keepPlans } from '../store/record.ts'
+import { insertDeadLetters, keepPlans } from '../store/record.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 import { holdUsers } from '../store/user.ts'
 
@@ -22,6 +26,7 @@ export interface ExpandParts {
   readonly builtIns: readonly BuiltInAccount[]
   readonly vault: Vault
   readonly now: () => Date
+  readonly log: Logger
 }
 
 /** Members of one transaction: their messages, plans, events and jobs are committed with the place where the next begins. */
@@ -33,16 +38,44 @@ const PAGES_A_TURN = 10
  * Finds the members of a request's groups and makes a message for each, page by page. A page is planned as it is made, so
  * that whoever must not get the message costs no delivery; the others are planned again when it is their turn, by what is
  * true then. A crash loses a page at most, and doubles nobody: a message's id follows from its request and its user.
+ *
+ * One that fails by a fault of ours until its time is up is set aside as a dead letter; its request is never `expanded`.
  */
 export function createExpand(parts: ExpandParts): Perform<'expand'> {
   return async (ref, work) => {
-    for (let turn = 1; !work.signal.aborted; turn += 1) {
-      const page = await planPage(parts, ref)
-      const goesOn = await parts.commit((scope) => writePage(scope, page, ref, work.job, turn === PAGES_A_TURN))
-      if (!goesOn) return
+    try {
+      await expand(parts, ref, work)
+    } catch (fault) {
+      if (work.signal.aborted || isConnectionLost(fault) || !(await isOverdue(parts, ref))) throw fault
+      parts.log.error({ err: fault, request: ref.requestId }, 'a request could not be expanded until its time was up')
+      await parts.commit((scope) => setAside(scope, ref, work.job))
     }
   }
 }
+
+async function expand(parts: ExpandParts, ref: Payload<'expand'>, work: Work): Promise<void> {
+  for (let turn = 1; !work.signal.aborted; turn += 1) {
+    const page = await planPage(parts, ref)
+    const goesOn = await parts.commit((scope) => writePage(scope, page, ref, work.job, turn === PAGES_A_TURN))
+    if (!goesOn) return
+  }
+}
+
+async function isOverdue({ db, now }: ExpandParts, { environmentId, requestId }: Payload<'expand'>): Promise<boolean> {
+  const row = await readExpansion(db, environmentId, requestId)
+  return row !== null && now().getTime() - row.acceptedAt.getTime() >= MESSAGE_TIMEOUT_MS
+}
+
+async function setAside({ tx, now }: GroupScope, ref: Payload<'expand'>, job: Held): Promise<void> {
+  if (!(await confirm(tx, [job])).has(job.id)) return
+  const { environmentId } = ref
+  await insertDeadLetters(tx, [
+    { environmentId, id: newId('dlt'), kind: 'expand', messageId: null, payload: ref, error: UNEXPANDED, crashes: 0, at: now },
+  ])
+  await settle(tx, [job])
+}
+
+const UNEXPANDED = 'Something went wrong on our side each time its groups were expanded, until its time was up.'
 
 /** Some members of a group, and what is to become of each. */
 interface Page {

@@ -5,7 +5,7 @@ import type { Account } from '../domain/account.ts'
 import type { Links } from '../domain/link.ts'
 import { type Plan, plan, type Step } from '../domain/plan.ts'
 import { renderInputOf, urlsOf } from '../domain/rendering.ts'
-import { type Move, nextMove, openSteps, type Route, restAfter } from '../domain/route.ts'
+import { MESSAGE_TIMEOUT_MS, type Move, nextMove, openSteps, type Route, restAfter } from '../domain/route.ts'
 import type { Perform, Work } from '../queue/kinds.ts'
 import { render } from '../render/content.ts'
 import { RenderRefusal } from '../render/template.ts'
@@ -40,9 +40,6 @@ export interface JourneyParts {
   /** One call's outcome, for the metrics. */
   observed(step: Step, outcome: Outcome, seconds: number): void
 }
-
-/** How long a message may be under way. */
-const MESSAGE_TIMEOUT_MS = 72 * 3_600_000
 
 /**
  * Attempts from which no worker came back, after which a message is a dead letter. They are crashes of ours, often before

@@ -77,15 +77,19 @@ export interface CommandParts {
   wake(lane: string): void
 }
 
-/** One transaction with its jobs and events, and what follows its commit. What the work throws rolls it back. */
+/**
+ * One transaction with its jobs and events, and what follows its commit. What the work throws rolls it back. The work may be
+ * asked for a second time: it touches nothing but its scope.
+ */
 export type Commit = <T>(work: (scope: GroupScope) => Promise<T>) => Promise<T>
 
 export function createCommit(parts: CommandParts): Commit {
   const { providers, guard, vault } = parts
-  return async (work) => {
+
+  async function attempt<T>(work: (scope: GroupScope) => Promise<T>): Promise<Committed<T>> {
     const jobs: NewJob[] = []
     const events: NewEvent[] = []
-    const { result, written } = await parts.db.transaction().execute(async (tx) => {
+    return parts.db.transaction().execute(async (tx) => {
       const scope: GroupScope = {
         tx,
         now: parts.now(),
@@ -97,14 +101,29 @@ export function createCommit(parts: CommandParts): Commit {
       }
       const result = await work(scope)
       if (jobs.length > 0) await enqueue(tx, jobs)
-      const written = events.length > 0 ? await append(tx, events) : []
-      return { result, written }
+      return { result, jobs, written: events.length > 0 ? await append(tx, events) : [] }
+    })
+  }
+
+  return async (work) => {
+    const { result, jobs, written } = await attempt(work).catch((error: unknown) => {
+      // PostgreSQL chose this one of two to give way; nothing of it was written.
+      if (isDeadlock(error)) return attempt(work)
+      throw error
     })
     if (written.length > 0) parts.published(written)
     for (const lane of new Set(jobs.map((job) => job.lane ?? JOB_KINDS[job.kind].lane))) parts.wake(lane)
     return result
   }
 }
+
+interface Committed<T> {
+  readonly result: T
+  readonly jobs: readonly NewJob[]
+  readonly written: readonly LogEvent[]
+}
+
+const isDeadlock = (error: unknown) => (error as { code?: unknown }).code === '40P01'
 
 export function createCommands(commit: Commit, vault: Vault): Commands {
   return {

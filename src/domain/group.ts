@@ -55,6 +55,8 @@ const ONLY_FOR_ONE = ['userId', 'email', 'phoneNumber', 'deviceTokens'] as const
 export function checkGroup(target: Target, to: RecipientInput, path: Path): Group {
   const odd = ONLY_FOR_ONE.find((name) => to[name] != null)
   if (odd) throw badInput([...path, odd], `A recipient is one person, one group or one place: '${odd}' is a person's.`)
+  const address = ['email', 'phone_number'].find((key) => to.profile?.[key] != null)
+  if (address) throw badInput([...path, 'profile', address], `'${address}' is one person's: a group's profile must not hold it.`)
   const { profile, data, preferences, tenantId, locale, timezone } = to
   return { target, shared: { profile, data, preferences, tenantId, locale, timezone } }
 }

@@ -64,6 +64,14 @@ export function createLinks({ vault, publicUrl }: { readonly vault: Vault; reado
   }
 }
 
+/** Links to be looked at, that act for nobody: whoever may ask what a user would be shown may not act for them. */
+export function previewLinks(publicUrl: () => string): Pick<Links, 'unsubscribeUrl' | 'preferencesUrl'> {
+  return {
+    unsubscribeUrl: () => `${publicUrl()}/unsubscribe/preview`,
+    preferencesUrl: () => `${publicUrl()}/preferences/preview`,
+  }
+}
+
 function open(vault: Vault, token: string, place: string): unknown {
   if (token.length > LONGEST) return null
   try {

@@ -12,10 +12,9 @@ import type { Vault } from './command.ts'
 import { contextOf } from './group.ts'
 import { newId } from './id.ts'
 import { sealTokens } from './inline-token.ts'
-import type { Links } from './link.ts'
 import { countMembers, readMembers } from './member.ts'
 import { type Decision, type Plan, plan, type Step } from './plan.ts'
-import { renderInputOf, urlsOf } from './rendering.ts'
+import { type LinkMaker, renderInputOf, urlsOf } from './rendering.ts'
 import { type CheckedSend, missing, referencesOf } from './send.ts'
 import { type KeptRecipient, type Occasion, readGrounds, readSurroundings, type Situation, situationOf } from './situation.ts'
 
@@ -47,7 +46,8 @@ export interface PlanSendParts {
   readonly db: Db
   readonly vault: Vault
   readonly builtIns: readonly BuiltInAccount[]
-  readonly links: Links
+  /** They stand in what is shown to whoever plans, so they must not act for the user. */
+  readonly links: LinkMaker
   readonly now: () => Date
 }
 
@@ -141,7 +141,7 @@ async function planEach(parts: PlanSendParts, addressees: readonly Addressee[]):
   })
 }
 
-function toMessagePlan(label: string, occasion: Occasion, situation: Situation, planned: Plan, links: Links): MessagePlan {
+function toMessagePlan(label: string, occasion: Occasion, situation: Situation, planned: Plan, links: LinkMaker): MessagePlan {
   const { userId } = occasion
   if (planned.kind === 'stop') {
     const { status: outcome, reason, decisions } = planned

@@ -17,6 +17,8 @@ export interface Snapshot {
   readonly accounts: readonly Account[]
   /** What is said about the message's topic; null where it has none, and for places, which have no preferences. */
   readonly preferences: PreferenceLayers | null
+  /** The topic or tenant that the message stands under and that was deleted since: what it would say is not known any more. */
+  readonly gone: { readonly noun: 'topic' | 'tenant'; readonly id: string } | null
   readonly now: Date
 }
 
@@ -63,6 +65,7 @@ export type Plan =
  * first that has an address and a provider and takes the message.
  */
 export function plan(snapshot: Snapshot): Plan {
+  if (snapshot.gone) return filtered('FILTERED', [deleted(snapshot.gone)])
   const resolution = snapshot.preferences && resolvePreference(snapshot.preferences, snapshot.now)
   const asked: readonly Decision[] = resolution?.decisions ?? []
   if (resolution?.stops) return filtered(resolution.stops, asked)
@@ -71,6 +74,11 @@ export function plan(snapshot: Snapshot): Plan {
 
 function filtered(reason: MessageReason, decisions: readonly Decision[]): Plan {
   return { kind: 'stop', status: 'FILTERED', reason, error: sentence(decisions.at(-1)!.because), decisions }
+}
+
+/** What nobody can be asked about any more is not sent on a guess. */
+function deleted({ noun, id }: NonNullable<Snapshot['gone']>): Decision {
+  return { rule: noun, subject: id, passed: false, because: `the ${noun} '${id}' was deleted`, detail: null }
 }
 
 const sentence = (words: string) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`

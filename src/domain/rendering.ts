@@ -9,10 +9,13 @@ export interface Urls {
   readonly preferences: string | null
 }
 
+/** Makes links that act for a user, or only look as if. */
+export type LinkMaker = Pick<Links, 'unsubscribeUrl' | 'preferencesUrl'>
+
 const NONE: Urls = { unsubscribe: null, preferences: null }
 
 /** Links are for users, whose choices are kept: an ad-hoc address has none. */
-export function urlsOf({ environmentId, userId, tenantId }: Occasion, { topic }: Situation, links: Links): Urls {
+export function urlsOf({ environmentId, userId, tenantId }: Occasion, { topic }: Situation, links: LinkMaker): Urls {
   if (userId === null) return NONE
   const person = { environmentId, userId, tenantId }
   return {

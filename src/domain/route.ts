@@ -48,6 +48,9 @@ export interface Route {
   readonly now: Date
 }
 
+/** How long a message may be under way, and a request be expanded. */
+export const MESSAGE_TIMEOUT_MS = 72 * 3_600_000
+
 /** A second try within this time goes before the next provider; a longer rest lets the others have their turn. */
 export const QUICK_MS = 2_000
 

@@ -79,7 +79,7 @@ export function checkSend(input: SendInput, rules: RecipientRules): CheckedSend 
       content: checkContent(input.content!),
       data: input.data ?? {},
       ...checkContext(input),
-      groups: recipients.flatMap((one) => (one.kind === 'group' ? [one.group] : [])),
+      groups: checkGroups(recipients.flatMap((one) => (one.kind === 'group' ? [one.group] : []))),
       metadata: checkMetadata(input.metadata ?? {}),
     },
   }
@@ -94,6 +94,20 @@ function withoutRepeated(individuals: readonly Individual[]): readonly Individua
     seen.add(userId)
     return true
   })
+}
+
+/** Each is looked through by itself, so they are few. */
+const MOST_GROUPS = 100
+
+/** A group that is named twice is looked through once: what was said first holds. */
+function checkGroups(groups: readonly Group[]): readonly Group[] {
+  const unique = new Map<string, Group>()
+  for (const group of groups) {
+    const name = JSON.stringify(group.target)
+    if (!unique.has(name)) unique.set(name, group)
+  }
+  if (unique.size <= MOST_GROUPS) return [...unique.values()]
+  throw badInput(['input', 'to'], `'to' may name at most ${MOST_GROUPS} groups; a list can be named by a pattern.`)
 }
 
 function checkContent(content: ContentInput): ContentInput {

@@ -159,6 +159,7 @@ export function situationOf(
       deviceTokens: inline.length > 0 ? inline : kept,
       accounts: accounts.get(environmentId) ?? [],
       preferences: topic && to.webhook == null ? layersOf(topic, { to, choices: person.choices ?? [], list, chain }) : null,
+      gone: to.webhook == null ? goneOf(occasion, topic, chain) : null,
       now: now(),
     },
     data: to.data == null ? definition.data : deepMerge(definition.data, to.data),
@@ -167,6 +168,11 @@ export function situationOf(
     brand: chosenBrand(occasion, chain, brands),
     sealedTokens: stored.map(({ id }) => id).filter((id) => !kept.some((token) => token.id === id)),
   }
+}
+
+function goneOf({ topicId, tenantId }: Occasion, topic: TopicFacts | null, chain: readonly TenantRow[]): Snapshot['gone'] {
+  if (topicId !== null && topic === null) return { noun: 'topic', id: topicId }
+  return tenantId !== null && chain.length === 0 ? { noun: 'tenant', id: tenantId } : null
 }
 
 /** The recipient with what its group says for every member. */

@@ -67,7 +67,7 @@ builder.queryFields((t) => ({
     authScopes: OF_A_PLAN,
     args: {
       input: t.arg({ type: SendInput, required: true }),
-      first: t.arg.int({ required: true, defaultValue: 20, description: 'How many recipients, at most 100.' }),
+      first: t.arg.int({ defaultValue: 20, description: 'How many recipients, at most 100.' }),
     },
     resolve: (_root, { input, first }, context) =>
       context.graph.planSend(actorOf(context), checkSend(input, context.graph), checkFirst(first)),

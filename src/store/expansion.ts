@@ -6,10 +6,10 @@ export async function readExpansion(
   db: Db,
   environmentId: string,
   requestId: string,
-): Promise<{ readonly definition: unknown; readonly expansion: unknown } | null> {
+): Promise<{ readonly definition: unknown; readonly expansion: unknown; readonly acceptedAt: Date } | null> {
   const row = await db
     .selectFrom('request')
-    .select(['definition', 'expansion'])
+    .select(['definition', 'expansion', 'accepted_at as acceptedAt'])
     .where('environment_id', '=', environmentId)
     .where('id', '=', requestId)
     .where('expansion', 'is not', null)

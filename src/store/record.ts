@@ -119,7 +119,7 @@ export async function insertDeadLetters(
     environmentId: string
     id: string
     kind: string
-    messageId: string
+    messageId: string | null
     payload: unknown
     error: string
     crashes: number

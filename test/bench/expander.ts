@@ -1,3 +1,4 @@
+import { destination, pino } from 'pino'
 import { createAddressGuard } from '../../src/channels/address.ts'
 import { createProviders } from '../../src/channels/index.ts'
 import { createExpand } from '../../src/delivery/expand.ts'
@@ -26,7 +27,9 @@ const queue = createQueue({
   leaseSeconds: 60,
   slots: { single: 0, bulk: 4, webhook: 0, upkeep: 0 },
   onlyProcess: false,
-  performers: { expand: createExpand({ db: store.db, commit, builtIns, vault, now }) },
+  performers: {
+    expand: createExpand({ db: store.db, commit, builtIns, vault, now, log: pino({ level: 'error' }, destination(2)) }),
+  },
   onWake: () => () => {},
 })
 

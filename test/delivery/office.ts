@@ -5,20 +5,21 @@ import { z } from 'zod'
 import { createAddressGuard } from '../../src/channels/address.ts'
 import { createHttpDoor } from '../../src/channels/http.ts'
 import type { Channel, Outcome, Outgoing, Provider } from '../../src/channels/provider.ts'
+import { createExpand } from '../../src/delivery/expand.ts'
 import { createJourney } from '../../src/delivery/journey.ts'
 import { createLetters } from '../../src/delivery/letter.ts'
 import { createRecord } from '../../src/delivery/record.ts'
 import { acceptSends } from '../../src/domain/accept.ts'
 import { builtInAccount } from '../../src/domain/account.ts'
 import type { KeyActor } from '../../src/domain/actor.ts'
-import { createCommands, createCommit } from '../../src/domain/command.ts'
+import { type Command, createCommands, createCommit } from '../../src/domain/command.ts'
 import { putDeviceToken } from '../../src/domain/device-token.ts'
 import { layFoundation } from '../../src/domain/foundation.ts'
 import { createLinks } from '../../src/domain/link.ts'
 import { checkSend, type SendInput } from '../../src/domain/send.ts'
 import { readEvents } from '../../src/log/read.ts'
 import { claim } from '../../src/queue/claim.ts'
-import type { Claimed, Payload, Work } from '../../src/queue/kinds.ts'
+import type { Claimed, Lane, Payload, Work } from '../../src/queue/kinds.ts'
 import { giveBack } from '../../src/queue/settle.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
@@ -90,10 +91,9 @@ export async function openOffice(options: OfficeOptions = {}) {
     log: pino({ level: 'warn' }, warned),
     observed: () => {},
   })
-  const commands = createCommands(
-    createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} }),
-    vault,
-  )
+  const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
+  const commands = createCommands(commit, vault)
+  const expand = createExpand({ db: store.db, commit, builtIns, vault, now, log: pino({ level: 'fatal' }) })
   let held: { worker: string; jobs: readonly Claimed[] } = { worker: '', jobs: [] }
   let workers = 0
 
@@ -106,31 +106,35 @@ export async function openOffice(options: OfficeOptions = {}) {
     setClock(ms: number): void {
       clockMs = ms
     },
-    async send(to: SendInput['to'][number]): Promise<string> {
-      const input = checkSend({ to: [to], content: { title: 'Hello' } }, { guard, providers })
+    async send(to: SendInput['to'][number], more: Partial<SendInput> = {}): Promise<string> {
+      const input = checkSend({ to: [to], content: { title: 'Hello' }, ...more }, { guard, providers })
       const [accepted] = await commands.runGroup(acceptSends, [{ actor: ACTOR, input, key: null }])
       if (accepted === undefined || accepted instanceof Error) throw accepted
       return accepted.requestId
     },
+    run: <In, Out>(command: Command<In, Out>, input: In) => commands.run(ACTOR, command, input),
     addDevice: (userId: string, token: string) => commands.run(ACTOR, putDeviceToken, { userId, input: { kind: 'post', token } }),
     /** As after the secret it was sealed with was retired. */
     async sealWithAnother(token: string): Promise<void> {
       await sql`update device_token set keys = 'sealed with a secret that is gone' where token = ${token}`.execute(store.db)
     },
     /** A new worker takes what is due, from whoever holds it. Null where there is nothing. */
-    async takeOver(): Promise<Claimed | null> {
+    async takeOver(lane: Lane = 'single'): Promise<Claimed | null> {
       await giveBack(store.db, held.worker, held.jobs)
       // Truncated: rounded up to its milliseconds, it would not be due yet.
       await sql`update job set run_at = date_trunc('milliseconds', now())`.execute(store.db)
       workers += 1
       const worker = `worker-${workers}`
-      const { jobs } = await claim(store.db, { worker, lane: 'single', limit: 10, kinds: ['deliver'], after: '' })
+      const { jobs } = await claim(store.db, { worker, lane, limit: 10, kinds: ['deliver', 'expand'], after: '' })
       held = { worker, jobs }
       return jobs[0] ?? null
     },
     /** What a worker does with what it took. */
     perform: (job: Claimed, holdsLease: Work['holdsLease'] = () => true): Promise<void> =>
       journey(job.payload as Payload<'deliver'>, { job, holdsLease, signal: new AbortController().signal }),
+    /** The same for a job that expands a request. */
+    expand: (job: Claimed): Promise<void> =>
+      expand(job.payload as Payload<'expand'>, { job, holdsLease: () => true, signal: new AbortController().signal }),
     /** The message as it stands. */
     async read(messageId: string) {
       const letter = (await letters.read({ environmentId: ENVIRONMENT, messageId }))!

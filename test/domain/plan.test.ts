@@ -43,6 +43,7 @@ const snapshot = (more: Partial<Snapshot>): Snapshot => ({
   deviceTokens: [],
   accounts: ACCOUNTS,
   preferences: null,
+  gone: null,
   now: NOW,
   ...more,
 })

@@ -161,9 +161,31 @@ for (const mode of MODES) {
       ['a tenant and a place', { tenant: { id: 'acme' }, webhook: { url: 'https://example.com/' } }, 'input.to.0'],
       ['a pattern that is none', { listPattern: 'news.**.db' }, 'input.to.0.listPattern'],
       ['a wildcard in a list id', { listId: 'news.*' }, 'input.to.0.listId'],
+      ['a list at one address', { listId: 'news', profile: { email: 'boss@example.com' } }, 'input.to.0.profile.email'],
       ['nobody', {}, 'input.to.0'],
     ])('A recipient that is %s is refused with its path', async (_, recipient, path) => {
       expect(refusalOf(await refused({ to: [recipient] }))).toEqual({ code: 'BAD_USER_INPUT', path })
+    })
+
+    test('A send names at most 100 groups; one that it repeats counts once', async () => {
+      const groups = (count: number) => Array.from({ length: count }, (_, index) => ({ listPattern: `team${index}.*` }))
+      expect(refusalOf(await refused({ to: groups(101) }))).toEqual({ code: 'BAD_USER_INPUT', path: 'input.to' })
+      expect((await refused({ to: [...groups(100), ...groups(100)] })).errors).toEqual([])
+    })
+
+    test('Of several lists that name a user, the first by its id says what holds for those who chose nothing', async () => {
+      await mutate('putTopic(id: "offers", input: { name: "Offers", defaultStatus: OPTED_IN }) { id }')
+      const says = (status: string) => `{ name: "x", preferences: [{ topicId: "offers", status: ${status} }] }`
+      await mutate(
+        `a: putList(id: "z.a", input: ${says('OPTED_OUT')}) { id } b: putList(id: "z.b", input: ${says('OPTED_IN')}) { id }`,
+      )
+      await subscribe('z.a', ['zoe'])
+      await subscribe('z.b', ['zoe', 'zed'])
+      const messages = await sendToAll(home.client, { to: [{ listPattern: 'z.*' }], content, topicId: 'offers' })
+      expect(messages.map(({ userId, listId, reason }) => [userId, listId, reason])).toEqual([
+        ['zed', 'z.b', null],
+        ['zoe', 'z.a', 'OPT_IN_REQUIRED'],
+      ])
     })
 
     test('What a recipient says for its group holds for each member, and their own data is over the request’s', async () => {

@@ -97,6 +97,20 @@ for (const mode of MODES) {
       expect(messages.map(({ recipient }) => recipient)).toEqual(['ada', 'x@example.com'])
     })
 
+    test('The links that it shows act for nobody', async () => {
+      await mutate(
+        'putTopic(id: "letters", input: { name: "Letters", defaultStatus: OPTED_IN, includeUnsubscribeHeader: true }) { id }',
+      )
+      const { messages } = await planOf({ to: { userId: 'ada' }, content: { title: 'x' }, topicId: 'letters' })
+      const shown = messages[0]!.steps[0]!.output!.text!
+      const links = [...shown.matchAll(/https?:\S+/g)].map(([link]) => link)
+      expect(links).toHaveLength(2)
+      for (const link of links) {
+        expect(link).toMatch(/\/(unsubscribe|preferences)\/preview$/)
+        expect((await fetch(link)).status).toBe(404)
+      }
+    })
+
     test('It refuses what the send would refuse', async () => {
       const refused = await home.client.send(document(PLAN), { input: { ...input, to: [{ listId: 'nowhere' }] }, first: 1 })
       expect(refusalOf(refused).code).toBe('NOT_FOUND')
