@@ -21,7 +21,7 @@ import { createLinks, type Links, previewLinks } from './domain/link.ts'
 import { readPageBrand } from './domain/page-brand.ts'
 import { createPlanSend } from './domain/plan-send.ts'
 import { readPreferences } from './domain/preference.ts'
-import { readLinkedPreferences } from './domain/preference-link.ts'
+import { readLinkedPreferences, readLinkedTopic } from './domain/preference-link.ts'
 import type { CheckedSend } from './domain/send.ts'
 import type { Refusal } from './errors.ts'
 import { actorOf, type Context, type Graph } from './graphql/context.ts'
@@ -314,6 +314,7 @@ function createPages({ store, links, now }: House, commands: Commands): readonly
     links,
     commands,
     readPreferences: (link) => readLinkedPreferences(store.db, link, now()),
+    readTopic: (link) => readLinkedTopic(store.db, link, now()),
     brandFor: (link) => readPageBrand(store.db, link),
     now,
   })

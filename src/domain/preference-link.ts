@@ -1,12 +1,20 @@
 import { CHANNELS, type Channel } from '../channels/provider.ts'
 import { Refusal } from '../errors.ts'
-import type { Db } from '../store/database.ts'
-import type { TopicRow } from '../store/topic.ts'
+import type { Db, Tx } from '../store/database.ts'
+import { isOptedOut, optOut } from '../store/preference.ts'
+import { holdTenants } from '../store/tenant.ts'
+import { holdTopics, type TopicRow } from '../store/topic.ts'
 import { hasUser, lockProfile } from '../store/user.ts'
 import type { TokenActor } from './actor.ts'
 import type { Command } from './command.ts'
 import type { PreferencesLink, UnsubscribeLink } from './link.ts'
-import { type EffectivePreference, type PreferenceInput, readPreferences, setPreferences } from './preference.ts'
+import {
+  type EffectivePreference,
+  type PreferenceInput,
+  type PreferenceQuery,
+  readPreferences,
+  setPreferences,
+} from './preference.ts'
 
 /** What a person chose on their page. What is absent stays as it is. */
 export interface PreferenceChange {
@@ -42,50 +50,68 @@ export function offeredChannels({ channels }: Pick<TopicRow, 'channels'>): reado
   return channels.length === 0 ? PEOPLES_CHANNELS : CHANNELS.filter((channel) => channels.includes(channel))
 }
 
-/** The preferences that a link shows. Null where its user or tenant is no longer there: a link brings nobody back. */
+/** The preferences that a link shows. Null where its user is no longer there: a link brings nobody back. */
 export async function readLinkedPreferences(
   db: Db,
   link: PreferencesLink,
   now: Date,
 ): Promise<readonly EffectivePreference[] | null> {
-  const { environmentId, userId, tenantId } = link
-  if (!(await hasUser(db, environmentId, userId))) return null
-  return readPreferences(db, { environmentId, userId, tenantId }, now).catch(nullIfGone)
+  if (!(await hasUser(db, link.environmentId, link.userId))) return null
+  return (await readWhereTheyAre(db, link, null, now)).preferences
 }
 
-/** gone: the user, the tenant or the topic is no longer there, and nothing was written. */
+/** gone: the user or the topic is no longer there, and nothing was written. */
 export type Unsubscribed = 'unsubscribed' | 'required' | 'gone'
 
-/** Opts a link's user out of its topic, as often as it is asked for. Which channels they chose stays, for when they come back. */
-export const unsubscribe: Command<UnsubscribeLink, Unsubscribed> = async (scope, link) => {
-  const { environmentId, userId, tenantId, topicId } = link
-  if ((await lockProfile(scope.tx, environmentId, userId)) === null) return 'gone'
-  const found = await readPreferences(scope.tx, { environmentId, userId, tenantId, topicIds: [topicId] }, scope.now).catch(
-    nullIfGone,
-  )
-  const preference = found?.[0]
-  if (preference === undefined) return 'gone'
-  if (preference.status === 'REQUIRED') return 'required'
-  const inputs = [choiceOf(preference, { topicId, on: false }, tenantId)]
-  await setPreferences(scope, { userId, inputs })
+/** What an unsubscribe link is about, and where it stands. */
+export interface LinkedTopic {
+  /** As a person reads it. */
+  readonly name: string
+  readonly state: 'subscribed' | Exclude<Unsubscribed, 'gone'>
+}
+
+/** The topic of an unsubscribe link; null where it, or the user, is no longer there. */
+export async function readLinkedTopic(db: Db, link: UnsubscribeLink, now: Date): Promise<LinkedTopic | null> {
+  const { environmentId, userId, topicId } = link
+  if (!(await hasUser(db, environmentId, userId))) return null
+  const { preferences } = await readInContext(db, { ...link, topicIds: [topicId] }, now)
+  const [preference] = preferences
+  if (preference === undefined) return null
+  const { name } = preference.topic
+  if (preference.status === 'REQUIRED') return { name, state: 'required' }
+  return { name, state: (await isOptedOut(db, environmentId, link)) ? 'unsubscribed' : 'subscribed' }
+}
+
+/**
+ * Opts a link's user out of its whole topic, wherever they chose about it, as often as it is asked for. The link's tenant says
+ * only whether the topic is required there: it may have been inferred, and the user may be in another one by now. Which channels
+ * they chose stays, for when they come back.
+ */
+export const unsubscribe: Command<UnsubscribeLink, Unsubscribed> = async ({ tx, now }, link) => {
+  const { environmentId, topicId } = link
+  if (!(await hold(tx, link, [topicId]))) return 'gone'
+  const { preferences } = await readInContext(tx, { ...link, topicIds: [topicId] }, now)
+  if (preferences.length === 0) return 'gone'
+  if (preferences[0]!.status === 'REQUIRED') return 'required'
+  await optOut(tx, environmentId, link, now)
   return 'unsubscribed'
 }
 
 /**
- * Writes what a link's user changed, all or nothing, and nothing else. A topic that is gone or required meanwhile is passed over.
- * False where the user or tenant is no longer there.
+ * Writes what a link's user changed, at least one thing, all or nothing, and nothing else: in the link's tenant while they are a
+ * member of it, otherwise everywhere. A topic that is gone or required meanwhile is passed over. False where the user is no
+ * longer there.
  */
 export const changePreferences: Command<
   { readonly link: PreferencesLink; readonly changes: readonly PreferenceChange[] },
   boolean
 > = async (scope, { link, changes }) => {
-  const { environmentId, userId, tenantId } = link
-  if ((await lockProfile(scope.tx, environmentId, userId)) === null) return false
+  const { userId } = link
   const topicIds = changes.map(({ topicId }) => topicId)
-  const found = await readPreferences(scope.tx, { environmentId, userId, tenantId, topicIds }, scope.now).catch(nullIfGone)
-  if (found === null) return false
+  if (!(await hold(scope.tx, link, topicIds))) return false
+  const { tenantId, preferences } = await readWhereTheyAre(scope.tx, link, topicIds, scope.now)
   const byTopic = new Map(changes.map((change) => [change.topicId, change]))
-  const inputs = found
+  const inputs = preferences
     .filter(({ status }) => status !== 'REQUIRED')
     .map((preference) => choiceOf(preference, byTopic.get(preference.topic.id)!, tenantId))
   for (let at = 0; at < inputs.length; at += MOST_AT_ONCE) {
@@ -126,7 +152,32 @@ function withWanted({ topic, channels }: EffectivePreference, wanted: readonly C
   return chosen.length === possible.length ? null : chosen
 }
 
-function nullIfGone(error: unknown): null {
-  if (error instanceof Refusal && error.code === 'NOT_FOUND') return null
-  throw error
+/**
+ * Whether the user is there. They, and what there is of the topics and the tenant, stay until the transaction ends. Locked in
+ * the order of whoever chooses or deletes a topic, so that none of them can deadlock.
+ */
+async function hold(tx: Tx, { environmentId, userId, tenantId }: PreferencesLink, topicIds: readonly string[]): Promise<boolean> {
+  await holdTopics(tx, environmentId, topicIds)
+  if (tenantId !== null) await holdTenants(tx, environmentId, [tenantId])
+  return (await lockProfile(tx, environmentId, userId)) !== null
+}
+
+/** In the link's tenant while the user is a member of it: once they have left, what they choose there has no effect on them. */
+function readWhereTheyAre(db: Db, link: PreferencesLink, topicIds: readonly string[] | null, now: Date) {
+  return readInContext(db, { ...link, asMember: true, topicIds }, now)
+}
+
+/** In the tenant that is asked for, or without one where it does not count. tenantId: which it was. */
+async function readInContext(
+  db: Db,
+  query: PreferenceQuery,
+  now: Date,
+): Promise<{ readonly tenantId: string | null; readonly preferences: readonly EffectivePreference[] }> {
+  const { tenantId } = query
+  try {
+    return { tenantId, preferences: await readPreferences(db, query, now) }
+  } catch (error) {
+    if (tenantId === null || !(error instanceof Refusal && error.code === 'NOT_FOUND')) throw error
+    return { tenantId: null, preferences: await readPreferences(db, { ...query, tenantId: null }, now) }
+  }
 }

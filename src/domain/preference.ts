@@ -4,13 +4,14 @@ import { badInput, notFound } from '../errors.ts'
 import type { PreferenceStatus } from '../generated/tables.ts'
 import type { Db } from '../store/database.ts'
 import { type ChoiceRow, deleteChoice, readChoices, upsertChoices } from '../store/preference.ts'
-import { holdTenant, readTenantChain } from '../store/tenant.ts'
+import { holdTenants, readTenantChain, tenantsWithMember } from '../store/tenant.ts'
 import { readTopics, type TopicRow } from '../store/topic.ts'
 import { ensureUser } from '../store/user.ts'
 import type { Command, Scope } from './command.ts'
 import { checkId } from './id.ts'
 import { type Resolution, resolvePreference, storedLayers } from './preference-rule.ts'
 import { checkChannels, requireTopics } from './topic-preference.ts'
+import { actsAsMember } from './visibility.ts'
 
 /** What holds about a topic for one user, in a tenant or everywhere. */
 export interface EffectivePreference extends Resolution {
@@ -24,20 +25,25 @@ export interface PreferenceQuery {
   readonly userId: string
   /** In whose context; null: in no tenant's. */
   readonly tenantId: string | null
+  /** A tenant that the user is no member of is then like one that is not there. */
+  readonly asMember?: boolean
   /** Only these topics; absent or null means every one. */
   readonly topicIds?: readonly string[] | null
 }
 
 /**
  * Every topic with what holds for the user, by section (those without one last), name and id. A user of whom nothing is
- * known has the defaults. Three statements, however many topics there are.
+ * known has the defaults. Three statements (four as a member), however many topics there are.
  *
  * @throws Refusal NOT_FOUND for the tenant
  */
 export async function readPreferences(db: Db, query: PreferenceQuery, now: Date): Promise<readonly EffectivePreference[]> {
-  const { environmentId, userId, tenantId, topicIds = null } = query
+  const { environmentId, userId, tenantId, asMember = false, topicIds = null } = query
   const chain = tenantId === null ? [] : await readTenantChain(db, environmentId, checkId(tenantId, ['tenantId']))
-  if (tenantId !== null && chain.length === 0) throw notFound('tenant', tenantId)
+  if (tenantId !== null) {
+    const counts = !asMember || (await tenantsWithMember(db, environmentId, userId, [tenantId])).has(tenantId)
+    if (chain.length === 0 || !counts) throw notFound('tenant', tenantId)
+  }
   const topics = await readTopics(db, environmentId, topicIds)
   const choices = await readChoices(db, environmentId, { userIds: [userId], tenantId, topicIds })
   const choicesOf = Map.groupBy(choices, (choice) => choice.topicId)
@@ -101,7 +107,9 @@ export const resetPreference: Command<ResetPreferenceInput, EffectivePreference>
   const { environmentId } = scope.actor
   const { userId, topicId, tenantId = null } = input
   checkId(userId, ['userId'])
+  if (tenantId !== null) checkId(tenantId, ['tenantId'])
   await requireTopics(scope.tx, environmentId, [checkId(topicId, ['topicId'])])
+  await requireTenants(scope, userId, [tenantId])
   await deleteChoice(scope.tx, environmentId, { userId, topicId, tenantId })
   const [preference] = await readPreferences(scope.tx, { environmentId, userId, tenantId, topicIds: [topicId] }, scope.now)
   return preference!
@@ -119,10 +127,9 @@ async function choose(scope: Scope, userId: string, asked: readonly Asked[]): Pr
   const choices = checkChoices(userId, asked, scope.now)
   const topicIds = [...new Set(choices.map(({ topicId }) => topicId))]
   const tenantIds = [...new Set(choices.map(({ tenantId }) => tenantId))]
-  for (const id of tenantIds) {
-    if (id !== null && !(await holdTenant(scope.tx, environmentId, id))) throw notFound('tenant', id)
-  }
+  // Topics before tenants: a topic is deleted in this order, and the two cannot deadlock.
   await requireTopics(scope.tx, environmentId, topicIds)
+  await requireTenants(scope, userId, tenantIds)
   await ensureUser(scope.tx, environmentId, userId)
   await upsertChoices(scope.tx, environmentId, choices, scope.now)
   const inTenant = new Map<string | null, readonly EffectivePreference[]>()
@@ -134,6 +141,17 @@ async function choose(scope: Scope, userId: string, asked: readonly Asked[]): Pr
     checkAllowed(choice, preference, asked[index]!.path)
     return preference
   })
+}
+
+/** They cannot be deleted until the transaction ends. @throws Refusal NOT_FOUND for the first that is not there for this actor */
+async function requireTenants({ tx, actor }: Scope, userId: string, tenantIds: readonly (string | null)[]): Promise<void> {
+  const ids = tenantIds.filter((id) => id !== null)
+  if (ids.length === 0) return
+  const held = await holdTenants(tx, actor.environmentId, ids)
+  const asMember = ids.filter((id) => actsAsMember(actor, id))
+  const own = asMember.length === 0 ? held : await tenantsWithMember(tx, actor.environmentId, userId, asMember)
+  const missing = ids.find((id) => !held.has(id) || (asMember.includes(id) && !own.has(id)))
+  if (missing !== undefined) throw notFound('tenant', missing)
 }
 
 /** What can be refused without knowing the topics. */

@@ -21,8 +21,8 @@ export interface TopicInput {
 const LONGEST_DESCRIPTION = 2000
 
 /**
- * Creates or replaces a topic. What users chose about it stays, also channels that it no longer offers: they are what the
- * user wants, and hold again should the topic offer them again.
+ * Creates or replaces a topic. What users chose about it stays, and so do channels that it no longer offers: what a user chose
+ * holds all along, until they choose again.
  *
  * @throws Refusal BAD_USER_INPUT for an empty name or section, a description over 2,000 characters and an empty list of channels
  */
@@ -50,7 +50,7 @@ export const putTopic: Command<{ id: string; input: TopicInput }, { id: string }
 
 /**
  * A topic with all that users, lists and tenants said about it: a later one of the same id begins clean. False where there
- * was none. Messages about it that are still to be planned go out as if about no topic.
+ * was none. Messages about it that are still to be planned go to nobody but webhooks.
  */
 export const deleteTopic: Command<{ id: string }, boolean> = (scope, { id }) =>
   deleteTopicRow(scope.tx, scope.actor.environmentId, id)

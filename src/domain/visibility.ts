@@ -15,11 +15,19 @@ export function userOf(actor: Actor, userId: string | null | undefined): string 
   return actor.userId
 }
 
-/** Which tenant's inbox is meant: a token that was issued for one sees that one only. */
+/** Which tenant's inbox or preferences are meant: a token that was issued for one sees that one only. */
 export function tenantOf(actor: Actor, tenantId: string | null | undefined): string | null {
   if (actor.kind === 'key' || actor.tenantId === null) return tenantId ?? null
   if (tenantId != null && tenantId !== actor.tenantId) throw notFound('tenant', tenantId)
   return actor.tenantId
+}
+
+/**
+ * Whether a tenant counts for this actor only where the user is a member of it: a token that was issued without one would
+ * otherwise learn of any tenant by its defaults.
+ */
+export function actsAsMember(actor: Actor, tenantId: string | null): boolean {
+  return actor.kind === 'token' && tenantId !== null && actor.tenantId !== tenantId
 }
 
 export interface MessageEventFilter {

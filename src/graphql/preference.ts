@@ -1,5 +1,5 @@
 import { type EffectivePreference, resetPreference, setPreference, setPreferences } from '../domain/preference.ts'
-import { tenantOf, userOf } from '../domain/visibility.ts'
+import { actsAsMember, tenantOf, userOf } from '../domain/visibility.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
 import { actorOf, type Context, run } from './context.ts'
@@ -55,8 +55,11 @@ builder.prismaObjectFields(User, (t) => ({
     description: 'Every topic, with the status that holds for this user; by section, name and id.',
     authScopes: MAY_SEE,
     args: { tenantId: t.arg.id({ description: 'As it holds in the context of this tenant.' }) },
-    resolve: ({ environmentId, id }, { tenantId }, context) =>
-      context.graph.readPreferences({ environmentId, userId: id, tenantId: tenantOf(actorOf(context), tenantId) }),
+    resolve: ({ environmentId, id }, args, context) => {
+      const actor = actorOf(context)
+      const tenantId = tenantOf(actor, args.tenantId)
+      return context.graph.readPreferences({ environmentId, userId: id, tenantId, asMember: actsAsMember(actor, tenantId) })
+    },
   }),
 }))
 

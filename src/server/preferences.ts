@@ -2,7 +2,7 @@ import type { Commands } from '../domain/command.ts'
 import type { Links, PreferencesLink, UnsubscribeLink } from '../domain/link.ts'
 import type { PageBrand } from '../domain/page-brand.ts'
 import type { EffectivePreference } from '../domain/preference.ts'
-import { actorOfLink, changePreferences, offeredChannels, unsubscribe } from '../domain/preference-link.ts'
+import { actorOfLink, changePreferences, type LinkedTopic, offeredChannels, unsubscribe } from '../domain/preference-link.ts'
 import { readForm } from './form.ts'
 import { endedLinkPage, unknownLinkPage } from './page-frame.ts'
 import { changesOf } from './preference-form.ts'
@@ -13,8 +13,10 @@ import { askPage, donePage, ONE_CLICK, requiredPage, unaskedPage } from './unsub
 export interface PreferencePagesOptions {
   readonly links: Links
   readonly commands: Pick<Commands, 'run'>
-  /** Every topic with what holds for the link's user; null where the user or tenant is no longer there. */
+  /** Every topic with what holds for the link's user; null where the user is no longer there. */
   readonly readPreferences: (link: PreferencesLink) => Promise<readonly EffectivePreference[] | null>
+  /** Null where the user or the topic is no longer there. */
+  readonly readTopic: (link: UnsubscribeLink) => Promise<LinkedTopic | null>
   /** What the pages look like. Absent, or null: like ours. */
   readonly brandFor?: (link: PreferencesLink) => Promise<PageBrand | null>
   readonly now: () => Date
@@ -25,7 +27,7 @@ const SAVED = 'saved'
 
 /**
  * What links in mails lead to, without a login: /unsubscribe/<token>, where a GET shows and a POST acts (RFC 8058), and
- * /preferences/<token>, a form of all topics. A token that is not ours is 404; one whose user, tenant or topic is gone is
+ * /preferences/<token>, a form of all topics. A token that is not ours is 404; one whose user or topic is gone is
  * 410. Neither changes anything.
  */
 export function createPreferencePages(options: PreferencePagesOptions): readonly Route[] {
@@ -38,17 +40,16 @@ export function createPreferencePages(options: PreferencePagesOptions): readonly
 async function answerUnsubscribe(request: RouteRequest, options: PreferencePagesOptions): Promise<Page> {
   const link = options.links.openUnsubscribe(tokenOf(request))
   if (link === null) return unknownLinkPage()
-  const [brand, preferences] = await Promise.all([options.brandFor?.(link) ?? null, options.readPreferences(link)])
-  const preference = preferences?.find(({ topic }) => topic.id === link.topicId)
-  if (preference === undefined) return endedLinkPage(brand)
-  const view = { topic: preference.topic.name, brand, preferencesUrl: options.links.preferencesUrl(link) }
+  const [brand, topic] = await Promise.all([options.brandFor?.(link) ?? null, options.readTopic(link)])
+  if (topic === null) return endedLinkPage(brand)
+  const view = { topic: topic.name, brand, preferencesUrl: options.links.preferencesUrl(link) }
   if (request.method === 'POST') {
     const form = await readForm(request)
     if (form.get(ONE_CLICK.name) !== ONE_CLICK.value) return unaskedPage(brand)
     return unsubscribedPage(await unsubscribeBy(link, options), view)
   }
-  if (preference.status === 'REQUIRED') return requiredPage(200, view)
-  return preference.status === 'OPTED_OUT' ? donePage(view) : askPage(view)
+  if (topic.state === 'required') return requiredPage(200, view)
+  return topic.state === 'unsubscribed' ? donePage(view) : askPage(view)
 }
 
 async function unsubscribeBy(link: UnsubscribeLink, { commands, now }: PreferencePagesOptions) {

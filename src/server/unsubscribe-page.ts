@@ -20,7 +20,7 @@ export function askPage({ topic, brand, preferencesUrl }: UnsubscribeView): Page
     200,
     `Unsubscribe from ${topic}?`,
     brand,
-    html`<p class="lead">You will get no more messages about it, on any channel.</p>
+    html`<p class="lead">You will get no more messages about it, on any channel, but for those that must reach you.</p>
 <form method="post" class="actions"><button name="${ONE_CLICK.name}" value="${ONE_CLICK.value}">Unsubscribe</button>
 <a href="${preferencesUrl}">Choose what you get instead</a></form>`,
   )
@@ -31,7 +31,7 @@ export function donePage({ topic, brand, preferencesUrl }: UnsubscribeView): Pag
     200,
     'You are unsubscribed',
     brand,
-    html`<p class="lead" role="status">You get no more messages about ${topic}.</p>
+    html`<p class="lead" role="status">You get no more messages about ${topic}, but for those that must reach you.</p>
 <p><a href="${preferencesUrl}">Change your mind, or choose what else you get</a></p>`,
   )
 }

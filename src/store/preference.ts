@@ -12,6 +12,8 @@ export interface ChoiceRow {
   readonly snoozedUntil: Date | null
 }
 
+export type UserTopic = Pick<ChoiceRow, 'userId' | 'topicId'>
+
 /** topicIds: only about these; null means every topic. tenantId: their choices in it beside those that hold everywhere. */
 export interface ChoiceFilter {
   readonly userIds: readonly string[]
@@ -43,6 +45,32 @@ export async function upsertChoices(tx: Tx, environmentId: string, choices: read
     on conflict (environment_id, user_id, topic_id, tenant_id) do update
     set status = excluded.status, channels = excluded.channels, snoozed_until = excluded.snoozed_until,
         updated_at = excluded.updated_at`.execute(tx)
+}
+
+/**
+ * Opts a user out of a topic: everywhere, and in every tenant where they chose about it, since a choice in a tenant goes before
+ * the one made everywhere. Channels and snooze of each stay. Whoever calls has locked the user, so nothing is chosen meanwhile.
+ */
+export async function optOut(tx: Tx, environmentId: string, { userId, topicId }: UserTopic, now: Date): Promise<void> {
+  await sql`
+    insert into preference (environment_id, user_id, topic_id, tenant_id, status, updated_at)
+    values (${environmentId}, ${userId}, ${topicId}, '', 'OPTED_OUT', ${now})
+    on conflict (environment_id, user_id, topic_id, tenant_id) do update
+    set status = excluded.status, updated_at = excluded.updated_at`.execute(tx)
+  await sql`
+    update preference set status = 'OPTED_OUT', updated_at = ${now}
+    where environment_id = ${environmentId} and user_id = ${userId} and topic_id = ${topicId} and status <> 'OPTED_OUT'`.execute(
+    tx,
+  )
+}
+
+/** Whether a user opted out of a topic everywhere, and did not opt in again in any tenant. */
+export async function isOptedOut(db: Db, environmentId: string, { userId, topicId }: UserTopic): Promise<boolean> {
+  const { rows } = await sql<{ out: boolean }>`
+    select coalesce(bool_or(tenant_id = '') and bool_and(status = 'OPTED_OUT'), false) as out
+    from preference
+    where environment_id = ${environmentId} and user_id = ${userId} and topic_id = ${topicId}`.execute(db)
+  return rows[0]!.out
 }
 
 export async function deleteChoice(

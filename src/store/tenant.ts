@@ -171,6 +171,29 @@ export async function holdTenant(tx: Tx, environmentId: string, id: string): Pro
   return row !== undefined
 }
 
+/** Which of these tenants there are. They cannot be deleted until the transaction ends. In key order, as a deleted topic locks them. */
+export async function holdTenants(tx: Tx, environmentId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select id from tenant
+    where environment_id = ${environmentId} and id = any(${[...ids]}::text[])
+    order by id
+    for key share`.execute(tx)
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** Which of these tenants a user is a member of at this moment. */
+export async function tenantsWithMember(
+  db: Db,
+  environmentId: string,
+  userId: string,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select tenant_id as id from tenant_member
+    where environment_id = ${environmentId} and user_id = ${userId} and tenant_id = any(${[...ids]}::text[])`.execute(db)
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** Adds, or replaces the member's profile. */
 export async function upsertTenantMember(
   tx: Tx,

@@ -17,6 +17,9 @@ const DELETE_TOPIC = document('mutation ($id: ID!) { deleteTopic(id: $id) }')
 const DELETE_USER = document('mutation ($userId: ID!) { deleteUser(userId: $userId) }')
 const PUT_BRAND = document('mutation ($id: ID!, $input: BrandInput!) { putBrand(id: $id, input: $input) { id } }')
 const PUT_TENANT = document('mutation ($id: ID!, $input: TenantInput!) { putTenant(id: $id, input: $input) { id } }')
+const DELETE_TENANT = document('mutation ($id: ID!) { deleteTenant(id: $id) }')
+const JOIN = document('mutation ($tenantId: ID!, $userId: ID!) { addTenantMember(tenantId: $tenantId, userId: $userId) { id } }')
+const LEAVE = document('mutation ($tenantId: ID!, $userId: ID!) { removeTenantMember(tenantId: $tenantId, userId: $userId) }')
 const SET_PREFERENCE = document<{ setPreference: Choice }>(
   'mutation ($userId: ID!, $input: PreferenceInput!) { setPreference(userId: $userId, input: $input) { status } }',
 )
@@ -186,6 +189,7 @@ describe.skipIf(browser === null)('In a browser without scripts', () => {
       if (route.request().url() === LOGO) return route.fulfill({ contentType: 'image/png', body: PIXEL })
       return route.continue()
     })
+    dataOf(await home.client.send(JOIN, { tenantId: 'acme', userId: 'hal' }))
     const url = await pageOf('hal', 'acme')
     await page.goto(url)
     expect(await page.getByRole('img', { name: 'Acme' }).evaluate((image) => (image as HTMLImageElement).naturalWidth)).toBe(1)
@@ -227,6 +231,25 @@ describe('The page', () => {
     const body = () => new URLSearchParams({ 'topic.0': 'offers', 'was.0': 'on' })
     expect([(await fetch(url)).status, (await fetch(url, { method: 'POST', body: body() })).status]).toEqual([410, 410])
     expect(dataOf(await home.client.send(CHOICES, { id: 'kim', tenantId: null })).user).toBeNull()
+  })
+
+  test.each([
+    ['has left its tenant', 'leo', () => home.client.send(LEAVE, { tenantId: 'fading', userId: 'leo' })],
+    ['has lost its tenant', 'liv', () => home.client.send(DELETE_TENANT, { id: 'fading' })],
+  ])('of somebody who %s shows and saves what they choose everywhere', async (_what, userId, part) => {
+    dataOf(await home.client.send(PUT_TENANT, { id: 'fading', input: { name: 'Fading' } }))
+    dataOf(await home.client.send(JOIN, { tenantId: 'fading', userId }))
+    const chosen = { topicId: 'offers', status: 'OPTED_IN', tenantId: 'fading' }
+    dataOf(await home.client.send(SET_PREFERENCE, { userId, input: chosen }))
+    const url = await pageOf(userId)
+    dataOf(await home.client.send(SET_PREFERENCE, { userId, input: { topicId: 'digest', status: 'OPTED_IN' } }))
+    dataOf(await part())
+    const looked = await fetch(url)
+    expect(looked.status).toBe(200)
+    expect(await looked.text()).toMatch(/value="digest"><input type="hidden" name="was\.\d+" value="on /)
+    const body = new URLSearchParams({ 'topic.0': 'offers', 'was.0': 'on' })
+    expect((await fetch(url, { method: 'POST', body, redirect: 'manual' })).status).toBe(303)
+    expect((await choicesOf(userId)).offers).toMatchObject({ status: 'OPTED_OUT', source: 'USER' })
   })
 
   test('passes over a topic that went or became required meanwhile', async () => {

@@ -35,6 +35,8 @@ const Reset = document<{ resetPreference: Preference }>(
   }`,
 )
 const PutTopic = document('mutation ($id: ID!, $input: TopicInput!) { putTopic(id: $id, input: $input) { id } }')
+const DeleteTopic = document('mutation ($id: ID!) { deleteTopic(id: $id) }')
+const Join = document('mutation ($tenantId: ID!, $userId: ID!) { addTenantMember(tenantId: $tenantId, userId: $userId) { id } }')
 const PutTenant = document('mutation ($id: ID!, $input: TenantInput!) { putTenant(id: $id, input: $input) { id } }')
 
 /** In the order in which they are shown: by section, those without one last, then by name. */
@@ -201,10 +203,10 @@ for (const mode of MODES) {
       expect(dataOf(await home.client.send(Preferences, { userId })).user).toBeNull()
       await set({ topicId: 'digest', status: 'OPTED_IN' })
       expect(refusalOf(await home.client.send(Preferences, { userId, tenantId: 'none' })).code).toBe('NOT_FOUND')
-      expect(refusalOf(await home.client.send(Preferences, { userId, tenantId: '\u0000' }))).toEqual({
-        code: 'BAD_USER_INPUT',
-        path: 'tenantId',
-      })
+      const unreadable = { userId, topicId: 'digest', tenantId: '\u0000' }
+      for (const query of [Preferences, Reset]) {
+        expect(refusalOf(await home.client.send(query, unreadable))).toEqual({ code: 'BAD_USER_INPUT', path: 'tenantId' })
+      }
     })
 
     test('Several choices are answered in their order', async () => {
@@ -285,6 +287,31 @@ for (const mode of MODES) {
       expect((await readOne('comments', 'team')).source).toBe('TENANT')
     })
 
+    test('A token issued without a tenant reads and chooses in the tenants its user is a member of; others look like none', async () => {
+      const token = await tokenFor({})
+      dataOf(await home.client.send(Join, { tenantId: 'team', userId }))
+      const choice = { topicId: 'comments', tenantId: 'team', status: 'OPTED_OUT' }
+      expect(dataOf(await token.send(SetOne, { input: choice })).setPreference).toMatchObject({ status: 'OPTED_OUT' })
+      expect(dataOf(await token.send(Mine, { tenantId: 'team' })).viewer.preferences).toEqual(await read('team'))
+      expect(dataOf(await token.send(SetMany, { inputs: [choice] })).setPreferences).toHaveLength(1)
+      dataOf(await token.send(Reset, { topicId: 'comments', tenantId: 'team' }))
+      await set({ ...choice, tenantId: 'unit' })
+      const answersFor = async (tenantId: string) => {
+        const elsewhere = { topicId: 'comments', tenantId, status: 'OPTED_IN' }
+        const answers = [
+          await token.send(Mine, { tenantId }),
+          await token.send(SetOne, { input: elsewhere }),
+          await token.send(SetMany, { inputs: [{ topicId: 'digest', status: 'OPTED_OUT' }, elsewhere] }),
+          await token.send(Reset, { topicId: 'comments', tenantId }),
+        ]
+        for (const answer of answers) expect(refusalOf(answer).code).toBe('NOT_FOUND')
+        return JSON.stringify(answers.map(({ errors }) => errors)).replaceAll(tenantId, '<id>')
+      }
+      expect(await answersFor('unit')).toBe(await answersFor('none'))
+      expect(await readOne('comments', 'unit')).toMatchObject({ status: 'OPTED_OUT', source: 'USER' })
+      expect(await readOne('digest')).toMatchObject({ source: 'TOPIC' })
+    })
+
     test('Reading preferences takes a scope for it, and choosing another', async () => {
       await set({ topicId: 'digest', status: 'OPTED_IN' })
       const choice = { input: { topicId: 'digest', status: 'OPTED_OUT' } }
@@ -299,6 +326,28 @@ for (const mode of MODES) {
       expect(refusalOf(await key.send(SetOne, { userId, ...choice })).code).toBe('FORBIDDEN')
       expect(refusalOf(await home.client.send(SetOne, choice))).toEqual({ code: 'BAD_USER_INPUT', path: 'userId' })
     })
+
+    test.skipIf(mode !== 'PostgreSQL and Redis')(
+      'A topic can be deleted while users choose about it in tenants that speak of it, and nobody fails',
+      async () => {
+        const defaultPreferences = [{ topicId: 'brief', status: 'OPTED_IN' }]
+        const [one, two] = home.clients as [Client, Client]
+        for (let round = 0; round < 25; round += 1) {
+          dataOf(await one.send(PutTopic, { id: 'brief', input: { name: 'Brief', defaultStatus: 'OPTED_IN' } }))
+          for (const id of ['east', 'west']) dataOf(await one.send(PutTenant, { id, input: { name: id, defaultPreferences } }))
+          const choice = (tenantId: string, topicId = 'brief') => ({ topicId, tenantId, status: 'OPTED_OUT' })
+          const answers = await Promise.all([
+            one.send(SetOne, { userId: `${userId}-a`, input: choice('east') }),
+            two.send(SetMany, { userId: `${userId}-b`, inputs: [choice('west', 'digest'), choice('east', 'digest')] }),
+            two.send(DeleteTopic, { id: 'brief' }),
+            one.send(SetMany, { userId: `${userId}-c`, inputs: [choice('west'), choice('east')] }),
+            two.send(Reset, { userId: `${userId}-d`, topicId: 'brief', tenantId: 'west' }),
+          ])
+          // The topic went first.
+          for (const answer of answers) expect([undefined, 'NOT_FOUND']).toContain(refusalOf(answer).code)
+        }
+      },
+    )
 
     test.skipIf(mode !== 'PostgreSQL and Redis')(
       'Reading them takes three statements, however many topics there are',

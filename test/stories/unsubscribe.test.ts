@@ -5,7 +5,10 @@ import { readMail } from '../support/mail.ts'
 const PUT_TOPIC = document('mutation ($id: ID!, $input: TopicInput!) { putTopic(id: $id, input: $input) { id } }')
 const DELETE_TOPIC = document('mutation ($id: ID!) { deleteTopic(id: $id) }')
 const DELETE_USER = document('mutation ($id: ID!) { deleteUser(userId: $id) }')
-const PUT_TENANT = document('mutation ($id: ID!) { putTenant(id: $id, input: { name: "Acme" }) { id } }')
+const PUT_TENANT = document('mutation ($id: ID!, $input: TenantInput!) { putTenant(id: $id, input: $input) { id } }')
+const DELETE_TENANT = document('mutation ($id: ID!) { deleteTenant(id: $id) }')
+const JOIN = document('mutation ($tenantId: ID!, $userId: ID!) { addTenantMember(tenantId: $tenantId, userId: $userId) { id } }')
+const LEAVE = document('mutation ($tenantId: ID!, $userId: ID!) { removeTenantMember(tenantId: $tenantId, userId: $userId) }')
 const SET_PREFERENCE = document(
   'mutation ($userId: ID!, $input: PreferenceInput!) { setPreference(userId: $userId, input: $input) { status } }',
 )
@@ -34,6 +37,15 @@ for (const mode of MODES) {
     async function putTopic(id: string, input: object) {
       const whole = { defaultStatus: 'OPTED_IN', includeUnsubscribeHeader: true, ...input }
       dataOf(await home.client.send(PUT_TOPIC, { id, input: whole }))
+    }
+
+    async function putTenant(id: string, input: object = {}) {
+      dataOf(await home.client.send(PUT_TENANT, { id, input: { name: id, ...input } }))
+    }
+
+    async function member(userId: string, tenantId: string) {
+      await putTenant(tenantId)
+      dataOf(await home.client.send(JOIN, { tenantId, userId }))
     }
 
     /** What the last event of a message about a topic says, and the mail that it became. */
@@ -145,13 +157,72 @@ for (const mode of MODES) {
       expect(dataOf(await home.client.send(CHOICES, { id: 'erased', tenantId: null })).user).toBeNull()
     })
 
-    test('A link from a message in a tenant is for that tenant, and keeps the channels that were chosen', async () => {
-      dataOf(await home.client.send(PUT_TENANT, { id: 'acme' }))
-      const input = { topicId: 'offers', status: 'OPTED_IN', channels: ['EMAIL', 'INBOX'] }
-      dataOf(await home.client.send(SET_PREFERENCE, { userId: 'member', input }))
-      expect((await post(await linkOf('member', 'offers', 'acme'))).status).toBe(200)
+    test('Unsubscribing holds for the whole topic, wherever it was chosen, and keeps the channels that were chosen', async () => {
+      for (const id of ['acme', 'beta']) await putTenant(id)
+      const choose = async (input: object) =>
+        dataOf(
+          await home.client.send(SET_PREFERENCE, {
+            userId: 'member',
+            input: { topicId: 'offers', status: 'OPTED_IN', ...input },
+          }),
+        )
+      await choose({ channels: ['EMAIL', 'INBOX'] })
+      await choose({ tenantId: 'beta', channels: ['EMAIL'] })
+      await choose({ topicId: 'news' })
+      const url = await linkOf('member', 'offers', 'acme')
+      for (let times = 0; times < 2; times++) expect((await post(url)).status).toBe(200)
+      expect(await choiceOf('member')).toMatchObject({ status: 'OPTED_OUT', channels: ['EMAIL', 'INBOX'] })
       expect(await choiceOf('member', 'offers', 'acme')).toMatchObject({ status: 'OPTED_OUT', channels: ['EMAIL', 'INBOX'] })
-      expect(await choiceOf('member')).toMatchObject({ status: 'OPTED_IN' })
+      expect(await choiceOf('member', 'offers', 'beta')).toMatchObject({ status: 'OPTED_OUT', channels: ['EMAIL'] })
+      expect(await choiceOf('member', 'news')).toMatchObject({ status: 'OPTED_IN' })
+      expect(await (await fetch(url)).text()).toContain('You are unsubscribed')
+      await choose({ tenantId: 'beta' })
+      expect(await (await fetch(url)).text()).toContain('Unsubscribe from Offers')
+    })
+
+    test('Who unsubscribed in the one tenant they were in gets no more in the next', async () => {
+      await member('joiner', 'acme')
+      const url = await linkOf('joiner')
+      expect((await post(url)).status).toBe(200)
+      await member('joiner', 'beta')
+      expect((await write('joiner', 'offers')).last).toMatchObject({ status: 'FILTERED', reason: 'UNSUBSCRIBED' })
+      const inBeta = await write('joiner', 'offers', 'beta')
+      expect(inBeta.last).toMatchObject({ status: 'FILTERED', reason: 'UNSUBSCRIBED' })
+    })
+
+    test.each([
+      ['a tenant they have left', 'leaver', () => home.client.send(LEAVE, { tenantId: 'gamma', userId: 'leaver' })],
+      ['a tenant that is gone', 'survivor', () => home.client.send(DELETE_TENANT, { id: 'gamma' })],
+    ])('A link from %s still unsubscribes', async (_what, userId, part) => {
+      await member(userId, 'gamma')
+      const url = await linkOf(userId)
+      dataOf(await part())
+      const looked = await fetch(url)
+      expect([looked.status, await looked.text()]).toEqual([200, expect.stringContaining('Unsubscribe from Offers')])
+      for (let times = 0; times < 2; times++) expect((await post(url)).status).toBe(200)
+      expect((await write(userId, 'offers')).last).toMatchObject({ status: 'FILTERED', reason: 'UNSUBSCRIBED' })
+    })
+
+    test('What the tenant of a link requires stays, until the tenant is gone', async () => {
+      await member('held', 'delta')
+      const url = await linkOf('held')
+      await putTenant('delta', { defaultPreferences: [{ topicId: 'offers', status: 'REQUIRED' }] })
+      const looked = await fetch(url)
+      expect([looked.status, await looked.text()]).toEqual([200, expect.stringContaining('cannot be turned off')])
+      expect((await post(url)).status).toBe(409)
+      expect(await choiceOf('held')).toMatchObject({ status: 'OPTED_IN', source: 'TOPIC' })
+      dataOf(await home.client.send(DELETE_TENANT, { id: 'delta' }))
+      expect((await post(url)).status).toBe(200)
+      expect(await choiceOf('held')).toMatchObject({ status: 'OPTED_OUT', source: 'USER' })
+    })
+
+    test('A topic that is off by default can still be unsubscribed from', async () => {
+      await putTopic('rare', { name: 'Rare' })
+      const url = await linkOf('cautious', 'rare')
+      await putTopic('rare', { name: 'Rare', defaultStatus: 'OPTED_OUT' })
+      expect(await (await fetch(url)).text()).toContain('Unsubscribe from Rare?')
+      expect((await post(url)).status).toBe(200)
+      expect(await choiceOf('cautious', 'rare')).toMatchObject({ status: 'OPTED_OUT', source: 'USER' })
     })
 
     test('A page takes GET, HEAD and POST, and at most 64 KiB', async () => {
