@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Outcome, Outgoing, Provider } from '../../src/channels/provider.ts'
 import {
@@ -17,6 +17,7 @@ import {
   UserDocument,
 } from '../generated/graphql.ts'
 import type { Client } from '../support/client.ts'
+import { shut } from '../support/gate.ts'
 import { dataOf, document, type House, house, MODES, refusalOf } from '../support/house.ts'
 import { answering, type Receiver, startReceiver } from '../support/http.ts'
 import { newBrowser } from '../support/push.ts'
@@ -306,7 +307,7 @@ for (const mode of MODES) {
       dataOf(await home.client.send(document(`mutation { ${around} putTenant(id: "met", input: { name: "Met" }) { id } }`), {}))
       dataOf(await home.client.send(MergeProfileDocument, { userId, profile: {} }))
       const token = { kind: 'webpush', token: `${devices.url}/canary-met`, keys: newBrowser().keys }
-      const gate = await shut(table)
+      const gate = await shut(home.databaseUrl!, table)
       const writing = source
         ? home.client.send(document(`mutation { ${source} }`), {})
         : home.client.send(PutDeviceTokenDocument, { userId, input: token })
@@ -329,7 +330,7 @@ for (const mode of MODES) {
         setPreference(userId: "canary-met", input: { topicId: "met", tenantId: "met-and-gone", status: OPTED_IN }) { id }
       }`
       dataOf(await home.client.send(document(around), {}))
-      const gate = await shut('list_subscription')
+      const gate = await shut(home.databaseUrl!, 'list_subscription')
       const erasing = home.client.send(Delete, { userId: 'canary-met' })
       await gate.waiting(1)
       const deleteTenant = document<{ deleteTenant: boolean }>('mutation { deleteTenant(id: "met-and-gone") }')
@@ -339,22 +340,5 @@ for (const mode of MODES) {
       expect(dataOf(await erasing).deleteUser).toBe(true)
       expect(dataOf(await deleting).deleteTenant).toBe(true)
     })
-
-    /** Nobody writes to the table until it is opened again. waiting: until so many stand still. */
-    async function shut(table: string) {
-      const client = new pg.Client({ connectionString: home.databaseUrl! })
-      await client.connect()
-      await client.query(`begin; lock table "${table}" in share mode`)
-      const stand = `select count(*)::int as count from pg_stat_activity
-        where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`
-      return {
-        waiting: (count: number) =>
-          vi.waitUntil(async () => (await client.query<{ count: number }>(stand)).rows[0]!.count >= count, 10_000),
-        async open() {
-          await client.query('commit')
-          await client.end()
-        },
-      }
-    }
   })
 }
