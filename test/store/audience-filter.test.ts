@@ -157,23 +157,36 @@ describe('Who is in an audience', () => {
   })
 })
 
-describe('A date that a filter may hold', () => {
-  test('is one that the database reads', async () => {
+describe('A date', () => {
+  /** Dates and what looks like one, near the ends of what there is. */
+  const dates = () => {
     const digits = (below: number) => fc.integer({ min: 0, max: below - 1 }).map((one) => String(one).padStart(2, '0'))
-    const day = fc.tuple(fc.constantFrom('0000', '0001', '1900', '2024', '9999'), digits(14), digits(33))
-    const time = fc.tuple(digits(26), digits(62), digits(62)).map(([hour, minute, second]) => `T${hour}:${minute}:${second}`)
-    const offset = fc
-      .tuple(fc.constantFrom('+', '-'), digits(26), digits(62))
-      .map(([sign, ...parts]) => `${sign}${parts.join(':')}`)
-    const given = fc.tuple(
-      day.map((parts) => parts.join('-')),
-      fc.option(fc.tuple(time, fc.oneof(fc.constantFrom('', 'Z', '.999999999Z'), offset)), { nil: ['', ''] }),
-    )
-    const dates = fc.sample(given, 3000).map(([date, [hours, zone]]) => `${date}${hours}${zone}`)
-    const taken = dates.filter((date) => isTaken({ operator: 'IS_BEFORE', path: 'a', value: date }))
+    const often = (below: number, ...edges: string[]) => fc.oneof(digits(below), fc.constantFrom(...edges))
+    const day = fc.tuple(fc.constantFrom('0000', '0001', '1900', '2024', '9999'), digits(14), often(33, '29', '30', '31'))
+    const time = fc.tuple(often(26, '23', '24'), often(62, '00', '59'), often(62, '00', '59', '60'))
+    const offset = fc.tuple(fc.constantFrom('+', '-'), digits(26), digits(62)).map(([sign, ...parts]) => sign + parts.join(':'))
+    const zone = fc.oneof(fc.constantFrom('', 'Z', '.5Z', '.999999999Z', '.0000005'), offset)
+    const clock = fc.tuple(time, zone).map(([parts, suffix]) => `T${parts.join(':')}${suffix}`)
+    const given = fc.tuple(day, fc.oneof(fc.constant(''), clock)).map(([parts, rest]) => parts.join('-') + rest)
+    return fc.sample(given, 3000)
+  }
+
+  test('that a filter may hold is one that the database reads', async () => {
+    const taken = dates().filter((date) => isTaken({ operator: 'IS_BEFORE', path: 'a', value: date }))
     expect(taken.length).toBeGreaterThan(100)
     const { rows } = await sql`
       select date from unnest(${taken}::text[]) date where iso_instant(date) is null`.execute(store.db)
+    expect(rows).toEqual([])
+  })
+
+  test('in a profile is the instant that PostgreSQL reads in it, and none where it would refuse it', async () => {
+    const { rows } = await store.db.transaction().execute(async (tx) => {
+      await sql`set local timezone = 'UTC'`.execute(tx)
+      return sql`
+        select date from unnest(${dates()}::text[]) date
+        where iso_instant(date) is distinct from case when pg_input_is_valid(date, 'timestamptz') then date::timestamptz end
+      `.execute(tx)
+    })
     expect(rows).toEqual([])
   })
 })

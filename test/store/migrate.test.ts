@@ -59,6 +59,13 @@ describe('Migrations', () => {
     expect(sql).not.toContain('job_waiting')
   })
 
+  test('make no function that catches exceptions and may run in parallel: before PostgreSQL 17 that ends the query', async () => {
+    await migrate(database.url)
+    const parallel = "from pg_proc where pronamespace = 'public'::regnamespace and proparallel = 's'"
+    expect(await query(`select proname ${parallel}`)).toContainEqual({ proname: 'iso_instant' })
+    expect(await query(`select proname ${parallel} and prosrc ~* '\\mexception\\M\\s+when'`)).toEqual([])
+  })
+
   test('are applied once when ten processes start together', async () => {
     const script = `import { migrate } from ${JSON.stringify(new URL('../../src/store/migrate.ts', import.meta.url).href)}
       process.stdout.write(JSON.stringify(await migrate(process.argv[1])))`

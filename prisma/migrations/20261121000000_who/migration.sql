@@ -158,15 +158,24 @@ CREATE INDEX "preference_of_tenant" ON "preference"("environment_id", "tenant_id
 ALTER INDEX "user_profile" SET (gin_pending_list_limit = 256);
 
 -- The instant that a text of ISO 8601 names, or null: a day is its midnight, and without an offset it is UTC. Profiles hold
--- what callers put there, so a text that only looks like a date (30 February) must not end the query.
+-- what callers put there, so a text that only looks like a date (30 February) must not end the query. It is found out before
+-- it is cast: a function that catches an exception cannot run in parallel before PostgreSQL 17, and is no faster.
 CREATE FUNCTION "iso_instant"("given" TEXT) RETURNS TIMESTAMPTZ
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET timezone = 'UTC' AS $$
 BEGIN
-  IF given !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$' THEN
+  IF given !~ '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-4]):[0-5][0-9](:([0-5][0-9]|60)([.][0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)?)?$'
+    OR given LIKE '0000%' THEN
+    RETURN NULL;
+  END IF;
+  IF substr(given, 9, 2) > '28'
+    AND substr(given, 9, 2)::int > date_part('day', (left(given, 8) || '01')::date + interval '1 month' - interval '1 day') THEN
+    RETURN NULL;
+  END IF;
+  -- An hour 24 and a second 60 begin the next hour or minute, as long as that is no later than midnight.
+  IF (given LIKE '___________24:%' OR given LIKE '________________:60%')
+    AND substring(given from '[0-9:.]{5,}')::interval > '24:00' THEN
     RETURN NULL;
   END IF;
   RETURN given::timestamptz;
-EXCEPTION WHEN data_exception THEN
-  RETURN NULL;
 END
 $$;
