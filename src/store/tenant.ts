@@ -144,7 +144,7 @@ export async function deleteTenantRow(tx: Tx, environmentId: string, id: string)
   const { rows } = await sql`
     select from tenant where environment_id = ${environmentId} and id = ${id} for update`.execute(tx)
   if (rows.length === 0) return false
-  // The condition on '' is that of the index preference_of_tenant.
+  // The conditions on '' are that of the index preference_of_tenant.
   await sql`
     with held as (
       select user_id, topic_id from preference
@@ -153,7 +153,7 @@ export async function deleteTenantRow(tx: Tx, environmentId: string, id: string)
       for update
     )
     delete from preference p using held
-    where p.environment_id = ${environmentId} and p.tenant_id = ${id}
+    where p.environment_id = ${environmentId} and p.tenant_id = ${id} and p.tenant_id <> ''
       and p.user_id = held.user_id and p.topic_id = held.topic_id`.execute(tx)
   await tx.deleteFrom('tenant').where('environment_id', '=', environmentId).where('id', '=', id).execute()
   return true
