@@ -2,7 +2,7 @@ import { badInput, Refusal } from '../errors.ts'
 import type { BrandColors, BrandEmail, BrandLogo, BrandSettings, RenderedBrand, Snippet } from '../render/brand.ts'
 import { isWebUrl } from '../render/brand.ts'
 import { COLOR_NAMES, hexOf } from '../render/color.ts'
-import { checkSnippets, checkTemplate, SNIPPET_NAME } from '../render/template.ts'
+import { checkSnippets, createChecker, SNIPPET_NAME } from '../render/template.ts'
 import { type BrandRow, deleteBrandRow, findTenantOfBrand, lockBrand, upsertBrand } from '../store/brand.ts'
 import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
@@ -34,12 +34,13 @@ const LONGEST_PROPERTY = 256
 export const putBrand: Command<PutBrandInput, { id: string }> = async (scope, { id, name, settings, snippets }) => {
   checkId(id, ['id'])
   checkName(name, ['input', 'name'])
+  const check = createChecker()
   await upsertBrand(scope.tx, {
     environment_id: scope.actor.environmentId,
     id,
     name,
-    settings: JSON.stringify(checkSettings(settings ?? {})),
-    snippets: JSON.stringify(checkOwnSnippets(snippets ?? [])),
+    settings: JSON.stringify(checkSettings(settings ?? {}, check)),
+    snippets: JSON.stringify(checkOwnSnippets(snippets ?? [], check)),
     updated_at: scope.now,
   })
   return { id }
@@ -100,13 +101,14 @@ export function brandOf(own: BrandRow | null, fallback: BrandRow | null): Render
 const snippetsOf = (row: BrandRow | null) => (row?.snippets ?? []) as readonly Snippet[]
 
 type Path = readonly (string | number)[]
+type Checker = ReturnType<typeof createChecker>
 const SETTINGS: Path = ['input', 'settings']
 
-function checkSettings({ colors, logo, email, theme }: BrandSettingsInput): BrandSettings {
+function checkSettings({ colors, logo, email, theme }: BrandSettingsInput, check: Checker): BrandSettings {
   const settings: BrandSettings = {
     ...(colors && { colors: checkColors(colors) }),
     ...(logo && { logo: checkLogo(logo) }),
-    ...(email && { email: checkEmailTexts(email) }),
+    ...(email && { email: checkEmailTexts(email, check) }),
     ...(theme && { theme: checkTheme(theme) }),
   }
   checkSize(settings as JsonObject, SETTINGS)
@@ -137,8 +139,8 @@ function checkLogo(logo: BrandLogo): BrandLogo {
   return logo
 }
 
-function checkEmailTexts(email: BrandEmail): BrandEmail {
-  for (const name of ['header', 'footer'] as const) refuseTemplate(email[name] ?? '', [...SETTINGS, 'email', name])
+function checkEmailTexts(email: BrandEmail, check: Checker): BrandEmail {
+  for (const name of ['header', 'footer'] as const) refuse(check(email[name] ?? ''), [...SETTINGS, 'email', name])
   return email
 }
 
@@ -170,9 +172,10 @@ function isStyleValue(value: string): boolean {
   return count('"') % 2 === 0 && count("'") % 2 === 0 && count('(') === count(')') && count('[') === count(']')
 }
 
-function checkOwnSnippets(snippets: readonly Snippet[]): readonly Snippet[] {
+function checkOwnSnippets(snippets: readonly Snippet[], check: Checker): readonly Snippet[] {
   const path: Path = ['input', 'snippets']
   if (snippets.length > MOST_SNIPPETS) throw badInput(path, `'snippets' may hold at most ${MOST_SNIPPETS} of them.`)
+  checkSize({ snippets }, path)
   const seen = new Map<string, string>()
   for (const [index, { name, value }] of snippets.entries()) {
     if (!SNIPPET_NAME.test(name)) {
@@ -180,15 +183,13 @@ function checkOwnSnippets(snippets: readonly Snippet[]): readonly Snippet[] {
     }
     if (seen.has(name)) throw badInput([...path, index, 'name'], `There is another snippet '${name}': names must be unique.`)
     seen.set(name, value)
-    refuseTemplate(value, [...path, index, 'value'])
+    refuse(check(value), [...path, index, 'value'])
   }
-  checkSize({ snippets }, path)
   const complaint = checkSnippets(seen)
   if (complaint !== null) throw badInput(path, complaint)
   return snippets.map(({ name, value }) => ({ name, value }))
 }
 
-function refuseTemplate(source: string, path: Path): void {
-  const complaint = checkTemplate(source)
+function refuse(complaint: string | null, path: Path): void {
   if (complaint !== null) throw badInput(path, `'${path.at(-1)}': ${complaint}`)
 }

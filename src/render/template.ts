@@ -21,7 +21,8 @@ export interface TemplateContext {
 export const SNIPPET_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/
 
 const MAX_SOURCE = 256 * 1024
-const MAX_NODES = 5_000
+const MAX_TAG = 1_000
+const MAX_NAMES = 5_000
 const MAX_OUTPUT = 1024 * 1024
 /** Of all texts of a message, as they are printed: a snippet may be named many times, and name others many times. */
 const MAX_STEPS = 50_000
@@ -49,10 +50,22 @@ const compiled = new LRUCache<string, readonly Step[]>({
 /**
  * Null where a source is a template, otherwise a sentence that names its line. Templates are a part of Handlebars:
  * `{{a.b.0}}`, which `{{{a}}}` and `{{&a}}` are other words for, comments, and `{{> snippet}}`. Everything else of the
- * language is refused. At most 262,144 characters and 5,000 names.
+ * language is refused. At most 262,144 characters and 5,000 names, and 1,000 characters in a tag that is no comment.
  */
 export function checkTemplate(source: string): string | null {
   return complaintOf(() => compile(source))
+}
+
+/** Checks templates that are kept together, like a brand's: each as checkTemplate does, and all of them may hold 5,000 names. */
+export function createChecker(): (source: string) => string | null {
+  let names = 0
+  return (source) =>
+    complaintOf(() => {
+      if (hasTags(source)) names += scan(source).names
+      if (names > MAX_NAMES)
+        throw new RenderRefusal(`All texts together may have at most ${MAX_NAMES.toLocaleString('en')} names.`)
+      compile(source)
+    })
 }
 
 /** Null where a brand's snippets, by name, are templates that do not bring in themselves, nor nest deeper than 5; otherwise a sentence. */
@@ -163,33 +176,44 @@ function compile(source: string): readonly Step[] {
   if (!hasTags(source)) return source === '' ? [] : [source]
   const known = compiled.get(source)
   if (known) return known
-  refuseCostly(source)
-  const steps = parse(source).body.map(stepOf)
+  const steps = parse(scan(source).text).body.map(stepOf)
   const kept = steps.filter((step) => step !== '')
   compiled.set(source, kept)
   return kept
 }
 
 /**
- * What the parser would take long to read is refused unread: its time grows with the square of how deep a text nests. So no
- * tag reaches it that opens a block or a bracket, or that only seems to end where we see its end.
+ * What the parser would take long to read is refused unread: its time grows with the square of how deep a text nests, and
+ * with every word of a tag. So no tag reaches it that opens a block or a bracket, or that only seems to end where we see its
+ * end; and comments reach it empty, since it copies all that follows one that begins with dashes.
  */
-function refuseCostly(source: string): void {
+function scan(source: string): { readonly text: string; readonly names: number } {
   if (source.length > MAX_SOURCE) {
     throw new RenderRefusal(`A template may have at most ${MAX_SOURCE.toLocaleString('en')} characters.`)
   }
-  let nodes = 0
-  for (let at = source.indexOf('{{'); at >= 0; ) {
+  const pieces: string[] = []
+  let names = 0
+  let from = 0
+  for (let at = source.indexOf('{{'); at >= 0; at = source.indexOf('{{', from)) {
     const end = isEscaped(source, at) ? at + 2 : tagEnd(source, at)
     const tag = source.slice(at + 2, end - 2)
     const isComment = /^~?!/.test(tag)
     const refused = isComment ? null : refusedTag(tag)
     if (refused !== null) throw refusalAt(source, at, refused)
-    nodes += isComment ? 1 : tag.split(/[\s./]+/).length
-    if (nodes > MAX_NODES) throw new RenderRefusal(`A template may have at most ${MAX_NODES.toLocaleString('en')} names.`)
-    at = source.indexOf('{{', end)
+    names += isComment ? 1 : namesIn(tag)
+    if (names > MAX_NAMES) throw new RenderRefusal(`A template may have at most ${MAX_NAMES.toLocaleString('en')} names.`)
+    pieces.push(source.slice(from, at), isComment ? emptied(tag) : source.slice(at, end))
+    from = end
   }
+  return { text: pieces.join('') + source.slice(from), names }
 }
+
+/** A comment without its words. What it strips and how many lines it takes stay. */
+const emptied = (comment: string) =>
+  `{{${comment.startsWith('~') ? '~' : ''}!${comment.replace(/[^\r\n]+/g, '')}${comment.endsWith('~') ? '~' : ''}}}`
+
+/** At least as many as the parser sees words: a dot or a bracket may stand for one of its own. */
+const namesIn = (tag: string) => 1 + (tag.match(/\s+|[./[@]/g)?.length ?? 0)
 
 /** One backslash makes braces plain text, two stand for one before a tag. */
 const isEscaped = (source: string, at: number) => source[at - 1] === '\\' && source[at - 2] !== '\\'
@@ -203,12 +227,23 @@ function tagEnd(source: string, at: number): number {
 }
 
 function refusedTag(tag: string): string | null {
+  if (tag.length > MAX_TAG) return `a tag may have at most ${MAX_TAG.toLocaleString('en')} characters.`
   const kind = tag.replace(/^~/, '')
   if (/^[#^/*]|^\s*else\b/.test(kind) || kind.startsWith('{{'))
     return `{{${cut(kind)}}} is a block; texts have variables and snippets only.`
   if (/["'(]/.test(tag)) return 'a tag holds one name: helpers with arguments, texts and brackets are not known here.'
-  if (tag.replace(/\[[^\]]*\]/g, '').includes('[')) return 'the [ in this tag is not closed before the tag ends.'
+  if (endsInBracket(tag)) return 'the [ in this tag is not closed before the tag ends.'
   return null
+}
+
+/** To the parser `\]` closes nothing: it would look for another ] behind the tag. */
+function endsInBracket(tag: string): boolean {
+  let open = false
+  for (let at = 0; at < tag.length; at += 1) {
+    if (!open) open = tag[at] === '['
+    else if (tag[at] === ']' && tag[at - 1] !== '\\') open = false
+  }
+  return open
 }
 
 function parse(source: string): hbs.AST.Program {

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import Handlebars from 'handlebars'
-import { describe, expect, test } from 'vitest'
-import { checkSnippets, checkTemplate, createPrinter, RenderRefusal, type TemplateContext } from '../../src/render/template.ts'
+import { describe, expect, test, vi } from 'vitest'
+import {
+  checkSnippets,
+  checkTemplate,
+  createChecker,
+  createPrinter,
+  RenderRefusal,
+  type TemplateContext,
+} from '../../src/render/template.ts'
 
 const NOTHING: TemplateContext = { data: {}, profile: null, tenant: null, brand: null, urls: null, snippets: new Map() }
 
@@ -130,6 +137,7 @@ describe('Refused, with its line, is', () => {
     'an open comment': '{{!-- a }}',
     'three braces closed by two': '{{{a}}',
     'a bracket that is closed behind the tag': '{{[a}} ] (b (c',
+    'a bracket that the parser does not see closed': '{{[a\\]}} ] (b (c',
   }
   test.each(Object.entries(refused))('%s', (_name, source) => {
     expect(checkTemplate(`one\ntwo {{a}}\n${source}\nfour`)).toMatch(/^Line [34]: .{10,}/)
@@ -163,9 +171,41 @@ describe('A text stays within limits', () => {
   test('of its source and of the names in it', () => {
     expect(checkTemplate('{{x}}'.repeat(5_000))).toBeNull()
     expect(checkTemplate('{{x}}'.repeat(5_001))).toMatch(/5,000 names/)
-    expect(checkTemplate(`{{x${'.x'.repeat(5_000)}}}`)).toMatch(/5,000 names/)
+    expect(checkTemplate('{{x.x.x.x.x}}'.repeat(1_000))).toBeNull()
+    expect(checkTemplate('{{x.x.x.x.x}}'.repeat(1_001))).toMatch(/5,000 names/)
     expect(checkTemplate(`{{x}}${'a'.repeat(262_140)}`)).toMatch(/262,144 characters/)
     expect(checkTemplate('a'.repeat(262_145))).toBeNull()
+  })
+
+  test('of a tag, comments apart', () => {
+    expect(checkTemplate(`{{${'x'.repeat(1_000)}}}`)).toBeNull()
+    expect(checkTemplate(`one\n{{${'x'.repeat(1_001)}}}`)).toBe('Line 2: a tag may have at most 1,000 characters.')
+    expect(checkTemplate(`{{a ${'['.repeat(100_000)}}}`)).toMatch(/1,000 characters/)
+    expect(checkTemplate(`{{! ${'x'.repeat(200_000)}}}`)).toBeNull()
+  })
+
+  test.each(['[]', '..', './', '[a]', '@[b]', '[a]=[b]', '. '])('of the words of tags, %s as well', (word) => {
+    const tag = `{{a ${word.repeat(Math.floor(990 / word.length))}}}`
+    expect(checkTemplate(tag.repeat(50))).toMatch(/5,000 names/)
+  })
+
+  test('of the names of all texts that are kept together', () => {
+    const check = createChecker()
+    expect(check('{{x}}'.repeat(2_500))).toBeNull()
+    expect(check('{{#if}}')).toMatch(/block/)
+    expect(check('{{y}}'.repeat(2_500))).toBeNull()
+    expect(check('no names')).toBeNull()
+    expect(check('{{z}}')).toMatch(/5,000 names/)
+  })
+
+  test('of what the parser reads: comments reach it empty, since it copies all that follows one that begins with dashes', () => {
+    const parse = vi.spyOn(Handlebars, 'parse')
+    try {
+      expect(checkTemplate(`{{!--${'{{a}} ['.repeat(40)}--}}`.repeat(900))).toBeNull()
+      expect(parse).toHaveBeenCalledExactlyOnceWith('{{!}}'.repeat(900))
+    } finally {
+      parse.mockRestore()
+    }
   })
 
   const bombs = {
@@ -217,7 +257,22 @@ describe('A text stays within limits', () => {
 test('Whatever is accepted prints what Handlebars prints', () => {
   const piece = fc.constantFrom(
     ...['{{a}}', '{{ b.c }}', '{{{a}}}', '{{&a}}', '{{~a}}', '{{a~}}', '{{gone}}', '{{gone.c}}', '{{l.0.x}}', '{{profile.a}}'],
-    ...['{{! no }}', '{{!-- {{no}} --}}', '{{~! no ~}}', '{{> s}}', '{{>t}}', '{{~> s ~}}', '\n', '\n  ', ' ', '\t', '\r\n'],
+    ...[
+      '{{! no }}',
+      '{{!-- {{no}} --}}',
+      '{{~! no ~}}',
+      '{{!-- no\n --~}}',
+      '{{~!--~}}',
+      '{{!~}}',
+      '{{> s}}',
+      '{{>t}}',
+      '{{~> s ~}}',
+      '\n',
+      '\n  ',
+      ' ',
+      '\t',
+      '\r\n',
+    ],
     ...['\\{{a}}', '\\\\{{a}}', '\\\\\\{{a}}', '\\', '{', '}', 'x', 'é', '}}', '"', '('],
   )
   const sources = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''))

@@ -122,6 +122,14 @@ for (const mode of MODES) {
       expect(refusalOf(answer)).toEqual({ code: 'BAD_USER_INPUT', path: 'input.snippets.1.value' })
     })
 
+    test('The texts of a brand may hold 5,000 names together', async () => {
+      const full = {
+        settings: { email: { header: '{{x}}'.repeat(2_500) } },
+        snippets: [{ name: 'a', value: '{{x}}'.repeat(2_501) }],
+      }
+      expect(refusalOf(await put('refused', full))).toEqual({ code: 'BAD_USER_INPUT', path: 'input.snippets.0.value' })
+    })
+
     test('Snippets have names of their own, which begin with a letter, and do not bring in themselves', async () => {
       const named = (...names: string[]) => ({ snippets: names.map((name) => ({ name, value: 'x' })) })
       for (const name of ['', '1a', 'a b', 'a.b', '@partial-block', '__proto__', '{{a}}', 'x'.repeat(65)]) {
