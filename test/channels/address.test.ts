@@ -170,6 +170,8 @@ describe('an email address', () => {
     ['ada@example.com', 'ada@example.com'],
     ["O'Neil+tag@Example.COM", "O'Neil+tag@example.com"],
     ['user@exämple.test', 'user@xn--exmple-cua.test'],
+    // The first letter is Cyrillic.
+    ['user@аpple.test', 'user@xn--pple-43d.test'],
     ['a@sub.domain.example', 'a@sub.domain.example'],
   ])('is read with its domain in lower-case ASCII: %s', (text, address) => {
     expect(parseEmailAddress(text)).toBe(address)

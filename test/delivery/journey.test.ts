@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Outcome } from '../../src/channels/provider.ts'
+import { deleteUser } from '../../src/domain/erase.ts'
 import { accepting, hanging, type Office, openOffice } from './office.ts'
 
 let office: Office
@@ -61,6 +62,15 @@ describe('A worker that dies during its call', () => {
     expect(await office.deadLetters()).toMatchObject([{ crashes: 3 }])
     expect(office.post.calls).toHaveLength(3)
     expect(await office.takeOver()).toBeNull()
+  })
+
+  test('three times, makes a dead letter that says nothing of its user once they are erased', async () => {
+    office = await openOffice()
+    await office.send({ userId: 'ada', email: 'ada@example.com' })
+    for (let death = 0; death < 3; death += 1) await dieWith(await office.takeOver())
+    await office.perform((await office.takeOver())!)
+    await office.run(deleteUser, { userId: 'ada' })
+    expect(await office.deadLetters()).toMatchObject([{ crashes: 3, error: 'Its user was erased.' }])
   })
 
   test('with one device of two, three times, leaves the message SENT', async () => {

@@ -206,6 +206,15 @@ for (const mode of MODES) {
       expect(await ask('wrong')).toBeNull()
     })
 
+    test.each([
+      { operator: 'MATCHES', path: 'title', value: '(a+)+$' },
+      { operator: 'EQ', path: 'title', value: 'x', matches: '(a+)+$' },
+      { path: 'title', matches: '(a+)+$' },
+    ])('A9 A filter knows no regular expressions: %j is refused', async (filter) => {
+      expect(refusalOf(await put('regular', filter)).code).toBe('BAD_USER_INPUT')
+      expect(await ask('regular')).toBeNull()
+    })
+
     test('A filter that nests without end is refused, not followed', async () => {
       for (const levels of [10, 40, 20_000]) {
         const filter = `${'{"operator":"OR","filters":['.repeat(levels)}${JSON.stringify(both)}${']}'.repeat(levels)}`
@@ -222,7 +231,7 @@ for (const mode of MODES) {
       expect(await ask('deep')).toBeNull()
     })
 
-    test('Values are values, whatever they look like', async () => {
+    test('A8 Values are values, and paths are paths, whatever they look like', async () => {
       const quoted = `'; drop table "user"; --`
       await merge('quoted', { odd: quoted, "k'ey": { '"': ['%', '_'] } })
       for (const filter of [

@@ -101,6 +101,13 @@ describe('A send', () => {
     expect(refusalOf(await send({ to: [{ email }], content }))).toEqual(bad('input.to.0.email'))
   })
 
+  test.each(['+19005551234', '112', 'tel:+32470123456', '+3247012ABCD', '0470123456', ''])(
+    'to %j as a phone number is refused',
+    async (phoneNumber) => {
+      expect(refusalOf(await send({ to: [{ phoneNumber }], content }))).toEqual(bad('input.to.0.phoneNumber'))
+    },
+  )
+
   test('of a title that poses as headers is one Subject line to one recipient', async () => {
     const title = 'Hi\r\nBcc: evil@e.test\t\u2028X\u001b[31m \u202Eevil\u200b'
     await home.journey(await home.send({ to: [{ email: 'subject@example.com' }], content: { title, body: 'b' } }))
@@ -210,6 +217,15 @@ describe('A page', () => {
     const { value } = await other.sse(MessageEventsDocument, { filter: { all: true }, after: logCursor }).next()
     expect(refusalOf(value!).code).toBe('BAD_CURSOR')
   })
+})
+
+test('A filter that looks like SQL asks for messages of that name, of which there are none', async () => {
+  dataOf(await home.client.send(SendDocument, { input: { to: [{ userId: 'somebody' }], content } }))
+  for (const text of ["' OR '1'='1", '" or 1=1 --', "'; drop table message; --", '%', '\\']) {
+    for (const filter of [{ userId: text }, { recipient: text }, { tags: [text] }, { traceId: text }, { event: text }]) {
+      expect(dataOf(await home.client.send(MessagesDocument, { filter })).messages.edges).toEqual([])
+    }
+  }
 })
 
 describe('NUL', () => {

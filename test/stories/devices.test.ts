@@ -134,6 +134,14 @@ for (const mode of MODES) {
       ])
     })
 
+    test('A token that is put without a time does not expire', async () => {
+      dataOf(await put('lasting', { kind: 'pigeon', token: 'lasting' }))
+      const before = clockMs
+      clockMs += 10 * 365 * 24 * HOUR_MS
+      expect(await tokensOf('lasting')).toMatchObject([{ status: 'ACTIVE', expiresAt: null }])
+      clockMs = before
+    })
+
     test('A user keeps the newest 20 tokens in use; the oldest is REVOKED', async () => {
       for (let n = 1; n <= 21; n += 1) {
         dataOf(await put('many', { kind: 'pigeon', token: `many-${n}` }))

@@ -17,7 +17,8 @@ import {
   UserDocument,
 } from '../generated/graphql.ts'
 import type { Client } from '../support/client.ts'
-import { shut } from '../support/gate.ts'
+import { deadlocks, shut } from '../support/gate.ts'
+import { settledRequest } from '../support/graph.ts'
 import { dataOf, document, type House, house, MODES, refusalOf } from '../support/house.ts'
 import { answering, type Receiver, startReceiver } from '../support/http.ts'
 import { newBrowser } from '../support/push.ts'
@@ -322,6 +323,26 @@ for (const mode of MODES) {
       expect(linesWith(await everyRow(), userId)).toEqual([])
     })
 
+    test.skipIf(mode !== 'PostgreSQL and Redis')(
+      'Who is erased while a list is expanded gets no message, and the others get theirs',
+      async () => {
+        const subscribe = 'subscribeToList(listId: "left", userIds: ["canary-left", "who-stays"]) { id }'
+        dataOf(await home.client.send(document(`mutation { ${subscribe} }`), {}))
+        const gate = await shut(home.databaseUrl!, 'list_subscription')
+        const erasing = home.client.send(Delete, { userId: 'canary-left' })
+        await gate.waiting(1)
+        const input = { to: [{ listId: 'left' }], content: { title: 'To those who are left' } }
+        const { requestId } = dataOf(await home.client.send(SendDocument, { input })).send
+        await gate.waiting(2)
+        await gate.open()
+        expect(dataOf(await erasing).deleteUser).toBe(true)
+        expect((await settledRequest(home.client, requestId)).map(({ userId, status }) => [userId, status])).toEqual([
+          ['who-stays', 'SENT'],
+        ])
+        expect(linesWith(await everyRow(), 'canary-left')).toEqual([])
+      },
+    )
+
     test.skipIf(mode !== 'PostgreSQL and Redis')('An erasure that meets a deleteTenant half-way fails neither', async () => {
       const around = `mutation {
         putTopic(id: "met", input: { name: "Met", defaultStatus: OPTED_IN }) { id }
@@ -339,6 +360,7 @@ for (const mode of MODES) {
       await gate.open()
       expect(dataOf(await erasing).deleteUser).toBe(true)
       expect(dataOf(await deleting).deleteTenant).toBe(true)
+      expect(await deadlocks(home.databaseUrl!)).toBe(0)
     })
   })
 }

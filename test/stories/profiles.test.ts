@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { SendDocument, UserDocument } from '../generated/graphql.ts'
+import { IssueTokenDocument, type IssueTokenInput, SendDocument, UserDocument } from '../generated/graphql.ts'
 import { dataOf, document, type House, house, MODES, refusalOf } from '../support/house.ts'
 
 type Profile = Record<string, unknown>
@@ -220,6 +220,21 @@ for (const mode of MODES) {
       expect(await profileOf('inline')).toEqual({ email: 'inline@example.com', plan: 'pro' })
       await home.journey(await home.send({ to: [{ userId: 'inline', profile: { plan: 'free' } }], content }))
       expect(await profileOf('inline')).toEqual({ email: 'inline@example.com', plan: 'pro' })
+    })
+
+    test('A token’s viewer is its user, who need not be there; a token for requests alone, and a key, speak for nobody', async () => {
+      const Viewer = document<{ viewer: { id: string; profile: Profile } | null }>('{ viewer { id profile } }')
+      const viewerFor = async (input: Omit<IssueTokenInput, 'expiresIn'>) => {
+        const issued = await home.client.send(IssueTokenDocument, { input: { ...input, expiresIn: 'PT1H' } })
+        return dataOf(await home.enter(dataOf(issued).issueToken.token).send(Viewer, {})).viewer
+      }
+      dataOf(await merge('seen', { name: 'Seen' }))
+      const scopes: IssueTokenInput['scopes'] = ['PREFERENCES_READ']
+      expect(await viewerFor({ userId: 'seen', scopes })).toEqual({ id: 'seen', profile: { name: 'Seen' } })
+      expect(await viewerFor({ userId: 'unseen', scopes })).toBeNull()
+      const requestId = await home.send({ to: [{ userId: 'seen' }], content })
+      expect(await viewerFor({ requestIds: [requestId], scopes: ['MESSAGES_READ'] })).toBeNull()
+      expect(dataOf(await home.client.send(Viewer, {})).viewer).toBeNull()
     })
 
     test('Users are found by a part of their id, email, name or phone number, whatever the case', async () => {

@@ -69,6 +69,22 @@ for (const mode of MODES) {
       expect(mail.text).toContain('Acme is gold in eu')
     })
 
+    test('Four levels count, from the leaf: a tenant further up adds nothing to profile, properties and brand', async () => {
+      const put = (id: string, parentId: string | null, input: object = {}) =>
+        ask(home.client, 'mutation ($id: ID!, $input: TenantInput!) { putTenant(id: $id, input: $input) { id } }', {
+          id,
+          input: { name: id, parentId, ...input },
+        })
+      await put('l1', null, { brandId: 'acme', properties: { one: 1 }, profile: { first: 1 } })
+      await put('l2', 'l1', { properties: { two: 2 }, profile: { second: 2 } })
+      await put('l3', 'l2')
+      await put('l4', 'l3')
+      await put('l5', 'l4')
+      const body = '[{{tenant.one}}{{tenant.two}} {{profile.first}}{{profile.second}} {{brand.name}}]'
+      expect((await mailed('free', body, { tenantId: 'l4' })).mail.text).toContain('[12 12 acme]')
+      expect((await mailed('free', body, { tenantId: 'l5' })).mail.text).toContain('[2 2 default]')
+    })
+
     test('The brand is the message’s, else that of the tenant or of one above, else the default; its snippets are seen from each', async () => {
       const own = await mailed('ada', '{{brand.name}}: {{> sign}}', { tenantId: 'acme', brandId: 'special' })
       expect(own.mail.text).toContain('special: The house of special')

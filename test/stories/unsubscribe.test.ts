@@ -78,6 +78,16 @@ for (const mode of MODES) {
       expect(headerOf(other!.headers, 'list-unsubscribe')).toBeUndefined()
     })
 
+    test('A mail to an address that is no user’s has no way out: there is nobody whose choice could be kept', async () => {
+      const to = [{ email: 'passer-by@example.com' }]
+      const { send } = dataOf(await home.client.send(SEND, { input: { to, topicId: 'offers', content } }))
+      expect((await home.journey(send.message.id)).at(-1)).toMatchObject({ status: 'SENT' })
+      const taken = home.smtp.mails.findLast(({ recipients }) => recipients.includes('passer-by@example.com'))
+      const { headers, text, html } = await readMail(taken!.source)
+      expect(headerOf(headers, 'list-unsubscribe')).toBeUndefined()
+      expect(`${text}${html}`).not.toMatch(/unsubscribe|preferences/i)
+    })
+
     test('M7 Looking at the link shows what it is for, and changes nothing', async () => {
       const url = await linkOf('scanned')
       const looked = await fetch(url)
