@@ -166,8 +166,83 @@ describe('A patch', () => {
     expect(refusal({}, nesting).message).toContain('64 levels')
   })
 
-  test('of over 1,000 operations is refused', () => {
-    expect(refusal({}, Array(1_001).fill({ op: 'test', path: '', value: {} })).path).toBe('patch')
+  test('of over 500 operations is refused', () => {
+    const tests = Array(501).fill({ op: 'test', path: '', value: {} })
+    expect(apply({}, tests.slice(1))).toEqual({})
+    expect(refusal({}, tests)).toEqual({ path: 'patch', message: "'patch' may hold at most 500 operations." })
+  })
+
+  describe('that reads and writes more than 2,097,152 characters is refused at the operation that does', () => {
+    const wide = Object.fromEntries(Array.from({ length: 8_000 }, (_, n) => [`key${n}`, n]))
+    const document = { a: wide, b: null }
+    const moving = Array.from({ length: 250 }, () => [
+      { op: 'move', from: '/a', path: '/c' },
+      { op: 'move', from: '/c', path: '/a' },
+    ])
+    const [at, sentence] = [/^patch\.(?:[6-9]|1\d)$/, /^The patch reads and writes over 2,097,152 characters/]
+
+    test.each([
+      ['copies', Array(400).fill({ op: 'copy', from: '/a', path: '/b' })],
+      ['tests', Array(400).fill({ op: 'test', path: '/a', value: wide })],
+      ['moves', moving.flat()],
+      ['replaced values', Array(400).fill({ op: 'replace', path: '/b', value: wide })],
+    ])('by %s', (_name, patch) => {
+      const { path, message } = refusal(document, patch)
+      expect(path).toMatch(at)
+      expect(message).toMatch(sentence)
+    })
+
+    test('by the length of its paths', () => {
+      const from = '/nowhere'.repeat(30_000)
+      expect(refusal(document, Array(400).fill({ op: 'add', path: '/b', value: 1, from })).message).toMatch(sentence)
+    })
+
+    test('or weighs a document that is not there', () => {
+      const key = 'k'.repeat(90_000)
+      const added = Array.from({ length: 4 }, () => [
+        { op: 'add', path: `/${key}`, value: 1 },
+        { op: 'remove', path: `/${key}` },
+      ])
+      const patch = [...added.flat(), { op: 'remove', path: '' }, { op: 'add', path: '', value: { b: 1 } }]
+      expect(apply({ a: 1 }, patch)).toEqual({ b: 1 })
+    })
+
+    test('and hundreds of small changes to a large document are not', () => {
+      const small = Array.from({ length: 250 }, (_, n) => [
+        { op: 'replace', path: `/a/key${n}`, value: -n },
+        { op: 'move', from: `/a/key${n + 1_000}`, path: `/a/moved${n}` },
+      ])
+      const large = { ...document, text: 'x'.repeat(262_144 - JSON.stringify(document).length - 1_000) }
+      expect(apply(large, small.flat()).a).toMatchObject({ key249: -249, moved249: 1_249 })
+    })
+  })
+
+  test('takes and compares lists as long as the document may be', () => {
+    const zeros = Array<number>(120_000).fill(0)
+    expect(apply({ a: 1 }, [{ op: 'add', path: '/a', value: zeros }])).toEqual({ a: zeros })
+    const ones = zeros.map(() => 1)
+    expect(refusal({ a: zeros }, [{ op: 'test', path: '/a', value: ones }]).path).toBe('patch.0.value')
+  })
+
+  test('compares as JSON does: whatever the order of keys, and no list with an object', () => {
+    const document = { a: { x: 1, y: [null, 0, 'z'] } }
+    expect(apply(document, [{ op: 'test', path: '/a', value: { y: [null, -0, 'z'], x: 1 } }])).toEqual(document)
+    for (const value of [{ x: 1 }, { x: 1, y: { 0: null, 1: 0, 2: 'z' } }, { x: 1, z: [] }, [1], null, { ...document.a, q: 1 }]) {
+      expect(refusal(document, [{ op: 'test', path: '/a', value }]).path, JSON.stringify(value)).toBe('patch.0.value')
+    }
+  })
+
+  test('keeps what it copies apart from what it was copied from, and from the value given', () => {
+    const value = { n: [1] }
+    const patch = [
+      { op: 'add', path: '/a', value },
+      { op: 'copy', from: '/a', path: '/b' },
+      { op: 'add', path: '/c', value },
+      { op: 'add', path: '/b/n/-', value: 2 },
+      { op: 'replace', path: '/c/n/0', value: 3 },
+    ]
+    expect(apply({}, patch)).toEqual({ a: { n: [1] }, b: { n: [1, 2] }, c: { n: [3] } })
+    expect(value).toEqual({ n: [1] })
   })
 
   test('turns any document into any other', () => {
