@@ -1,6 +1,6 @@
 import { badInput } from '../errors.ts'
-import { deleteAudienceRow, upsertAudience } from '../store/audience.ts'
 import { type AudienceCondition, type AudienceFilter, type ConditionOperator, DECIMAL } from '../store/audience-filter.ts'
+import { deleteRow, putRow } from '../store/row.ts'
 import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
 
@@ -23,7 +23,7 @@ export interface PutAudienceInput {
 export const putAudience: Command<PutAudienceInput, { id: string }> = async (scope, { id, name, description, filter }) => {
   checkId(id, ['id'])
   checkName(name, ['input', 'name'])
-  await upsertAudience(scope.tx, {
+  await putRow(scope.tx, 'audience', {
     environment_id: scope.actor.environmentId,
     id,
     name,
@@ -37,7 +37,7 @@ export const putAudience: Command<PutAudienceInput, { id: string }> = async (sco
 
 /** False where there was none. */
 export const deleteAudience: Command<{ readonly id: string }, boolean> = (scope, { id }) =>
-  deleteAudienceRow(scope.tx, scope.actor.environmentId, id)
+  deleteRow(scope.tx, 'audience', scope.actor.environmentId, id)
 
 const MOST_CONDITIONS = 100
 const MOST_LEVELS = 10

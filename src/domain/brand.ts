@@ -3,7 +3,8 @@ import type { BrandColors, BrandEmail, BrandLogo, BrandSettings, RenderedBrand, 
 import { isWebUrl } from '../render/brand.ts'
 import { COLOR_NAMES, hexOf } from '../render/color.ts'
 import { checkSnippets, createChecker, SNIPPET_NAME } from '../render/template.ts'
-import { type BrandRow, deleteBrandRow, findTenantOfBrand, lockBrand, upsertBrand } from '../store/brand.ts'
+import { type BrandRow, findTenantOfBrand } from '../store/brand.ts'
+import { deleteRow, lockRow, putRow } from '../store/row.ts'
 import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'
@@ -35,7 +36,7 @@ export const putBrand: Command<PutBrandInput, { id: string }> = async (scope, { 
   checkId(id, ['id'])
   checkName(name, ['input', 'name'])
   const check = createChecker()
-  await upsertBrand(scope.tx, {
+  await putRow(scope.tx, 'brand', {
     environment_id: scope.actor.environmentId,
     id,
     name,
@@ -53,7 +54,7 @@ export const putBrand: Command<PutBrandInput, { id: string }> = async (scope, { 
  */
 export const deleteBrand: Command<{ readonly id: string }, boolean> = async (scope, { id }) => {
   const { environmentId } = scope.actor
-  if (!(await lockBrand(scope.tx, environmentId, id))) return false
+  if (!(await lockRow(scope.tx, 'brand', environmentId, id, 'deletion'))) return false
   if (id === DEFAULT_BRAND) {
     throw new Refusal('CONFLICT', `The brand '${id}' holds where no other does, so it can only be replaced.`)
   }
@@ -61,7 +62,7 @@ export const deleteBrand: Command<{ readonly id: string }, boolean> = async (sco
   if (tenant !== null) {
     throw new Refusal('CONFLICT', `The brand '${id}' is that of the tenant '${tenant}': give the tenant another one first.`)
   }
-  await deleteBrandRow(scope.tx, environmentId, id)
+  await deleteRow(scope.tx, 'brand', environmentId, id)
   return true
 }
 

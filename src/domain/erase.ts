@@ -2,7 +2,6 @@ import type { NewEvent } from '../log/event.ts'
 import {
   deleteContents,
   deleteInbox,
-  deleteUserRow,
   dropJobsOf,
   type ErasedMessage,
   emptyRequests,
@@ -11,6 +10,7 @@ import {
   eraseEvents,
   eraseMessages,
 } from '../store/erase.ts'
+import { deleteRow } from '../store/row.ts'
 import type { Command } from './command.ts'
 import { checkId } from './id.ts'
 
@@ -32,7 +32,8 @@ export const deleteUser: Command<{ userId: string }, boolean> = async ({ tx, act
   checkId(userId, ['userId'])
   const { environmentId } = actor
   await dropJobsOf(tx, environmentId, userId)
-  const existed = await deleteUserRow(tx, environmentId, userId)
+  // With device tokens, preferences, subscriptions and memberships.
+  const existed = await deleteRow(tx, 'user', environmentId, userId)
   const messages = await eraseMessages(tx, environmentId, userId, now)
   const ids = messages.map(({ id }) => id)
   await deleteContents(tx, environmentId, ids)

@@ -1,5 +1,6 @@
 import { notFound } from '../errors.ts'
-import { deleteListRow, deleteSubscriptions, insertSubscriptions, lockList, makeList, upsertList } from '../store/list.ts'
+import { deleteSubscriptions, insertSubscriptions, makeList } from '../store/list.ts'
+import { deleteRow, lockRow, putRow } from '../store/row.ts'
 import { insertUsers } from '../store/user.ts'
 import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
@@ -27,7 +28,7 @@ export const putList: Command<{ id: string; input: ListInput }, { id: string }> 
     environmentId,
     preferences.map(({ topicId }) => topicId),
   )
-  await upsertList(scope.tx, {
+  await putRow(scope.tx, 'list', {
     environment_id: environmentId,
     id,
     name: input.name,
@@ -39,7 +40,7 @@ export const putList: Command<{ id: string; input: ListInput }, { id: string }> 
 
 /** The list and its subscriptions; the users stay. False where there was none. */
 export const deleteList: Command<{ id: string }, boolean> = (scope, { id }) =>
-  deleteListRow(scope.tx, scope.actor.environmentId, id)
+  deleteRow(scope.tx, 'list', scope.actor.environmentId, id)
 
 /** Adds users to a list and takes nobody off; the list, under its id as name, and the users are made when missing. */
 export const subscribeToList: Command<SubscriptionInput, { id: string }> = async (scope, { listId, userIds }) => {
@@ -58,7 +59,7 @@ export const subscribeToList: Command<SubscriptionInput, { id: string }> = async
 /** Takes users off a list; those who are not on it change nothing. @throws Refusal NOT_FOUND for the list */
 export const unsubscribeFromList: Command<SubscriptionInput, { id: string }> = async (scope, { listId, userIds }) => {
   const { environmentId } = scope.actor
-  if (!(await lockList(scope.tx, environmentId, listId))) throw notFound('list', listId)
+  if (!(await lockRow(scope.tx, 'list', environmentId, listId, 'change'))) throw notFound('list', listId)
   await deleteSubscriptions(scope.tx, environmentId, listId, userIds)
   return { id: listId }
 }

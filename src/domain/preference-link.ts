@@ -2,8 +2,8 @@ import { CHANNELS, type Channel } from '../channels/provider.ts'
 import { Refusal } from '../errors.ts'
 import type { Db, Tx } from '../store/database.ts'
 import { isOptedOut, optOut } from '../store/preference.ts'
-import { holdTenants } from '../store/tenant.ts'
-import { holdTopics, type TopicRow } from '../store/topic.ts'
+import { holdRows } from '../store/row.ts'
+import type { TopicRow } from '../store/topic.ts'
 import { hasUser, lockProfile } from '../store/user.ts'
 import type { TokenActor } from './actor.ts'
 import type { Command } from './command.ts'
@@ -157,8 +157,8 @@ function withWanted({ topic, channels }: EffectivePreference, wanted: readonly C
  * the order of whoever chooses or deletes a topic, so that none of them can deadlock.
  */
 async function hold(tx: Tx, { environmentId, userId, tenantId }: PreferencesLink, topicIds: readonly string[]): Promise<boolean> {
-  await holdTopics(tx, environmentId, topicIds)
-  if (tenantId !== null) await holdTenants(tx, environmentId, [tenantId])
+  await holdRows(tx, 'topic', environmentId, topicIds)
+  if (tenantId !== null) await holdRows(tx, 'tenant', environmentId, [tenantId])
   return (await lockProfile(tx, environmentId, userId)) !== null
 }
 

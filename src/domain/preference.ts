@@ -4,7 +4,8 @@ import { badInput, notFound } from '../errors.ts'
 import type { PreferenceStatus } from '../generated/tables.ts'
 import type { Db } from '../store/database.ts'
 import { type ChoiceRow, deleteChoice, readChoices, upsertChoices } from '../store/preference.ts'
-import { holdTenants, readTenantChain, tenantsWithMember } from '../store/tenant.ts'
+import { holdRows } from '../store/row.ts'
+import { readTenantChain, tenantsWithMember } from '../store/tenant.ts'
 import { readTopics, type TopicRow } from '../store/topic.ts'
 import { ensureUser } from '../store/user.ts'
 import type { Command, Scope } from './command.ts'
@@ -147,7 +148,7 @@ async function choose(scope: Scope, userId: string, asked: readonly Asked[]): Pr
 async function requireTenants({ tx, actor }: Scope, userId: string, tenantIds: readonly (string | null)[]): Promise<void> {
   const ids = tenantIds.filter((id) => id !== null)
   if (ids.length === 0) return
-  const held = await holdTenants(tx, actor.environmentId, ids)
+  const held = await holdRows(tx, 'tenant', actor.environmentId, ids)
   const asMember = ids.filter((id) => actsAsMember(actor, id))
   const own = asMember.length === 0 ? held : await tenantsWithMember(tx, actor.environmentId, userId, asMember)
   const missing = ids.find((id) => !held.has(id) || (asMember.includes(id) && !own.has(id)))

@@ -1,7 +1,8 @@
 import { type Provider, secretFields } from '../channels/provider.ts'
 import { badInput, type Issue, Refusal } from '../errors.ts'
 import type { UnknownPolicy } from '../generated/tables.ts'
-import { deleteProviderRow, lockProvider, upsertProvider } from '../store/provider.ts'
+import { lockProvider, upsertProvider } from '../store/provider.ts'
+import { deleteRow } from '../store/row.ts'
 import { accountPlace, MASK, openSettings } from './account.ts'
 import type { Command } from './command.ts'
 import { checkSlug } from './id.ts'
@@ -50,7 +51,7 @@ export const putProvider: Command<PutProviderInput, { id: string }> = async (sco
 
 /** False where there was none. An account that exists at start comes back with its first settings. */
 export const deleteProvider: Command<{ readonly id: string }, boolean> = (scope, { id }) =>
-  deleteProviderRow(scope.tx, scope.actor.environmentId, id)
+  deleteRow(scope.tx, 'provider', scope.actor.environmentId, id)
 
 function kindOf(providers: readonly Provider[], kind: string): Provider {
   const provider = providers.find((candidate) => candidate.kind === kind)

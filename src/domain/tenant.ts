@@ -1,16 +1,7 @@
 import { badInput, notFound, Refusal } from '../errors.ts'
-import { holdBrand } from '../store/brand.ts'
 import type { Tx } from '../store/database.ts'
-import {
-  deleteTenantMember,
-  deleteTenantRow,
-  hasChildren,
-  holdTenant,
-  isBelow,
-  lockHierarchy,
-  upsertTenant,
-  upsertTenantMember,
-} from '../store/tenant.ts'
+import { holdRow, putRow } from '../store/row.ts'
+import { deleteTenantMember, deleteTenantRow, hasChildren, isBelow, lockHierarchy, upsertTenantMember } from '../store/tenant.ts'
 import { ensureUser } from '../store/user.ts'
 import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
@@ -48,9 +39,10 @@ export const putTenant: Command<{ id: string; input: TenantInput }, { id: string
   const topicIds = preferences.map(({ topicId }) => topicId)
   await lockHierarchy(scope.tx, environmentId)
   if (input.parentId != null) await checkParent(scope.tx, environmentId, id, input.parentId)
-  if (input.brandId != null && !(await holdBrand(scope.tx, environmentId, input.brandId))) throw notFound('brand', input.brandId)
+  if (input.brandId != null && !(await holdRow(scope.tx, 'brand', environmentId, input.brandId)))
+    throw notFound('brand', input.brandId)
   await requireTopics(scope.tx, environmentId, topicIds)
-  await upsertTenant(scope.tx, {
+  await putRow(scope.tx, 'tenant', {
     environment_id: environmentId,
     id,
     name: input.name,
@@ -73,7 +65,7 @@ function checkOwnProfile(profile: JsonObject | null | undefined, path: readonly 
 async function checkParent(tx: Tx, environmentId: string, id: string, parentId: string): Promise<void> {
   const path = ['input', 'parentId']
   if (parentId === id) throw badInput(path, "'parentId' must be another tenant's id: a tenant cannot be its own parent.")
-  if (!(await holdTenant(tx, environmentId, parentId))) {
+  if (!(await holdRow(tx, 'tenant', environmentId, parentId))) {
     throw badInput(path, `'parentId' must be the id of a tenant: there is no '${parentId}'.`)
   }
   if (await isBelow(tx, environmentId, parentId, id)) {
@@ -104,7 +96,7 @@ export const addTenantMember: Command<MemberId & { readonly profile?: JsonObject
   const { tenantId, userId, profile } = input
   checkId(userId, ['userId'])
   checkOwnProfile(profile, ['profile'])
-  if (!(await holdTenant(scope.tx, environmentId, tenantId))) throw notFound('tenant', tenantId)
+  if (!(await holdRow(scope.tx, 'tenant', environmentId, tenantId))) throw notFound('tenant', tenantId)
   await ensureUser(scope.tx, environmentId, userId)
   await upsertTenantMember(scope.tx, { environmentId, tenantId, userId, profile: profile ?? {} })
   return { tenantId, userId }

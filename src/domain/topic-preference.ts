@@ -2,7 +2,7 @@ import type { Channel } from '../channels/provider.ts'
 import { badInput, notFound } from '../errors.ts'
 import type { PreferenceStatus } from '../generated/tables.ts'
 import type { Tx } from '../store/database.ts'
-import { holdTopics } from '../store/topic.ts'
+import { holdRows } from '../store/row.ts'
 import { checkId } from './id.ts'
 
 /** What a tenant, a list or one send says about a topic. channels: only these; null means every one. */
@@ -48,7 +48,7 @@ export function checkChannels(channels: readonly Channel[] | null | undefined, p
 /** They cannot be deleted until the transaction ends. @throws Refusal NOT_FOUND for the first topic that is not there */
 export async function requireTopics(tx: Tx, environmentId: string, topicIds: readonly string[]): Promise<void> {
   if (topicIds.length === 0) return
-  const found = await holdTopics(tx, environmentId, topicIds)
+  const found = await holdRows(tx, 'topic', environmentId, topicIds)
   const missing = topicIds.find((id) => !found.has(id))
   if (missing !== undefined) throw notFound('topic', missing)
 }

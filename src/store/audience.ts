@@ -1,27 +1,6 @@
-import { type Insertable, type RawBuilder, sql } from 'kysely'
-import type { Audience } from '../generated/tables.ts'
+import { type RawBuilder, sql } from 'kysely'
 import { type AudienceFilter, audienceCondition, audiencePrefilter } from './audience-filter.ts'
-import type { Db, Tx } from './database.ts'
-
-/** Puts the whole audience; its created_at stays. */
-export async function upsertAudience(tx: Tx, row: Insertable<Audience>): Promise<void> {
-  const { environment_id, id, created_at, ...rest } = row
-  await tx
-    .insertInto('audience')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['environment_id', 'id']).doUpdateSet(rest))
-    .execute()
-}
-
-export async function deleteAudienceRow(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const gone = await tx
-    .deleteFrom('audience')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .returning('id')
-    .executeTakeFirst()
-  return gone !== undefined
-}
+import type { Db } from './database.ts'
 
 /** The filters of those of these audiences that there are, by id. */
 export async function findAudiences(

@@ -1,5 +1,4 @@
-import { type Insertable, sql } from 'kysely'
-import type { Brand } from '../generated/tables.ts'
+import { sql } from 'kysely'
 import type { Db, Tx } from './database.ts'
 
 /** A brand as its row holds it: settings and snippets are what domain/brand.ts put there. */
@@ -24,39 +23,6 @@ export async function readBrands(
   return new Map(rows.map((row) => [`${row.environmentId}\n${row.id}`, row]))
 }
 
-export async function upsertBrand(tx: Tx, row: Insertable<Brand>): Promise<void> {
-  const { environment_id, id, ...rest } = row
-  await tx
-    .insertInto('brand')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['environment_id', 'id']).doUpdateSet(rest))
-    .execute()
-}
-
-/** Whether there is such a brand; it then stays until the transaction ends. For whoever writes its id into a row. */
-export async function holdBrand(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const row = await tx
-    .selectFrom('brand')
-    .select('id')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .forKeyShare()
-    .executeTakeFirst()
-  return row !== undefined
-}
-
-/** Whether there is such a brand; nobody else can hold or delete it until the transaction ends. */
-export async function lockBrand(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const row = await tx
-    .selectFrom('brand')
-    .select('id')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirst()
-  return row !== undefined
-}
-
 /** The first tenant that has the brand, by id; null where none has. */
 export async function findTenantOfBrand(tx: Tx, environmentId: string, brandId: string): Promise<string | null> {
   const row = await tx
@@ -68,8 +34,4 @@ export async function findTenantOfBrand(tx: Tx, environmentId: string, brandId: 
     .limit(1)
     .executeTakeFirst()
   return row?.id ?? null
-}
-
-export async function deleteBrandRow(tx: Tx, environmentId: string, id: string): Promise<void> {
-  await tx.deleteFrom('brand').where('environment_id', '=', environmentId).where('id', '=', id).execute()
 }

@@ -32,17 +32,6 @@ export async function dropJobsOf(tx: Tx, environmentId: string, userId: string):
     delete from job where id = any(array(select id from held))`.execute(tx)
 }
 
-/** The user, with everything that hangs on it: device tokens, preferences, subscriptions, memberships. Whether there was one. */
-export async function deleteUserRow(tx: Tx, environmentId: string, userId: string): Promise<boolean> {
-  const gone = await tx
-    .deleteFrom('user')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', userId)
-    .returning('id')
-    .executeTakeFirst()
-  return gone !== undefined
-}
-
 /** Cancels the user's messages that are still to be sent, and takes the person out of all of them. */
 export async function eraseMessages(tx: Tx, environmentId: string, userId: string, now: Date): Promise<readonly ErasedMessage[]> {
   const { rows } = await sql<ErasedMessage>`
@@ -91,10 +80,10 @@ export async function eraseDeliveries(tx: Tx, environmentId: string, messageIds:
     where environment_id = ${environmentId} and message_id = any(${messageIds})`.execute(tx)
 }
 
-/** Events stay where they are in the log, without the person; those of the user's inbox as well. */
+/** Events stay where they are in the log, without the person and the provider's own id; those of the user's inbox as well. */
 export async function eraseEvents(tx: Tx, environmentId: string, userId: string, messageIds: readonly string[]): Promise<void> {
   await sql`
-    update event set user_id = null, error = null
+    update event set user_id = null, error = null, detail = detail - 'reference'
     where environment_id = ${environmentId} and message_id = any(${messageIds})`.execute(tx)
   await sql`
     update event set user_id = null, error = null

@@ -1,5 +1,4 @@
-import { type Insertable, type RawBuilder, sql } from 'kysely'
-import type { List } from '../generated/tables.ts'
+import { type RawBuilder, sql } from 'kysely'
 import type { Db, Tx } from './database.ts'
 import { readMembers } from './members.ts'
 
@@ -52,27 +51,6 @@ function listsOf(environmentId: string, target: ListTarget) {
   return sql`select id from list where environment_id = ${environmentId} and ${fits}`
 }
 
-/** Puts the whole list; who is subscribed stays so. */
-export async function upsertList(tx: Tx, row: Insertable<List>): Promise<void> {
-  const { environment_id, id, ...rest } = row
-  await tx
-    .insertInto('list')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['environment_id', 'id']).doUpdateSet(rest))
-    .execute()
-}
-
-/** With its subscriptions. False where there was none. */
-export async function deleteListRow(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const gone = await tx
-    .deleteFrom('list')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .returning('id')
-    .executeTakeFirst()
-  return gone !== undefined
-}
-
 /**
  * Makes a list that is missing, under its id as name. One that is there stays as it is (the condition never holds) and is
  * locked, so that nobody deletes it, or changes who is on it, before the transaction ends.
@@ -81,18 +59,6 @@ export async function makeList(tx: Tx, environmentId: string, id: string): Promi
   await sql`
     insert into list (environment_id, id, name) values (${environmentId}, ${id}, ${id})
     on conflict (environment_id, id) do update set name = excluded.name where false`.execute(tx)
-}
-
-/** The same lock for a list that must be there; false where it is not. */
-export async function lockList(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const row = await tx
-    .selectFrom('list')
-    .select('id')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .forNoKeyUpdate()
-    .executeTakeFirst()
-  return row !== undefined
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Insertable, Selectable } from 'kysely'
 import type { Provider } from '../generated/tables.ts'
 import type { Db, Tx } from './database.ts'
+import { putRow } from './row.ts'
 
 export async function lockProvider(tx: Tx, environmentId: string, id: string): Promise<Selectable<Provider> | undefined> {
   return tx
@@ -14,22 +15,7 @@ export async function lockProvider(tx: Tx, environmentId: string, id: string): P
 
 /** Puts the whole account; a new put makes a failing or refused account whole again. */
 export async function upsertProvider(tx: Tx, row: Insertable<Provider>): Promise<void> {
-  const { environment_id, id, ...rest } = row
-  await tx
-    .insertInto('provider')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['environment_id', 'id']).doUpdateSet({ ...rest, health: 'OK', last_error: null }))
-    .execute()
-}
-
-export async function deleteProviderRow(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const gone = await tx
-    .deleteFrom('provider')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .returning('id')
-    .executeTakeFirst()
-  return gone !== undefined
+  await putRow(tx, 'provider', { ...row, health: 'OK', last_error: null })
 }
 
 export async function readProviders(db: Db, environmentIds: readonly string[]): Promise<readonly Selectable<Provider>[]> {

@@ -1,7 +1,8 @@
-import { type Insertable, type RawBuilder, sql } from 'kysely'
-import type { Channel, PreferenceStatus, Tenant } from '../generated/tables.ts'
+import { type RawBuilder, sql } from 'kysely'
+import type { Channel, PreferenceStatus } from '../generated/tables.ts'
 import type { Db, Tx } from './database.ts'
 import { readMembers } from './members.ts'
+import { deleteRow, lockRow } from './row.ts'
 
 export interface TenantRow {
   readonly id: string
@@ -121,15 +122,6 @@ export async function isBelow(tx: Tx, environmentId: string, tenantId: string, a
   return rows.length > 0
 }
 
-export async function upsertTenant(tx: Tx, row: Insertable<Tenant>): Promise<void> {
-  const { environment_id, id, ...rest } = row
-  await tx
-    .insertInto('tenant')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['environment_id', 'id']).doUpdateSet(rest))
-    .execute()
-}
-
 export async function hasChildren(tx: Tx, environmentId: string, id: string): Promise<boolean> {
   const { rows } = await sql`
     select from tenant where environment_id = ${environmentId} and parent_id = ${id} limit 1`.execute(tx)
@@ -141,9 +133,7 @@ export async function hasChildren(tx: Tx, environmentId: string, id: string): Pr
  * as in the erasure of a user: the two cannot deadlock.
  */
 export async function deleteTenantRow(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const { rows } = await sql`
-    select from tenant where environment_id = ${environmentId} and id = ${id} for update`.execute(tx)
-  if (rows.length === 0) return false
+  if (!(await lockRow(tx, 'tenant', environmentId, id, 'deletion'))) return false
   // The conditions on '' are that of the index preference_of_tenant.
   await sql`
     with held as (
@@ -155,30 +145,7 @@ export async function deleteTenantRow(tx: Tx, environmentId: string, id: string)
     delete from preference p using held
     where p.environment_id = ${environmentId} and p.tenant_id = ${id} and p.tenant_id <> ''
       and p.user_id = held.user_id and p.topic_id = held.topic_id`.execute(tx)
-  await tx.deleteFrom('tenant').where('environment_id', '=', environmentId).where('id', '=', id).execute()
-  return true
-}
-
-/** Keeps the tenant from being deleted until the transaction ends; false where there is none. */
-export async function holdTenant(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const row = await tx
-    .selectFrom('tenant')
-    .select('id')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .forKeyShare()
-    .executeTakeFirst()
-  return row !== undefined
-}
-
-/** Which of these tenants there are. They cannot be deleted until the transaction ends. In key order, as a deleted topic locks them. */
-export async function holdTenants(tx: Tx, environmentId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await sql<{ id: string }>`
-    select id from tenant
-    where environment_id = ${environmentId} and id = any(${[...ids]}::text[])
-    order by id
-    for key share`.execute(tx)
-  return new Set(rows.map(({ id }) => id))
+  return deleteRow(tx, 'tenant', environmentId, id)
 }
 
 /** Which of these tenants a user is a member of at this moment. */

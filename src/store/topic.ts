@@ -1,6 +1,7 @@
 import { type Insertable, sql } from 'kysely'
 import type { Channel, PreferenceStatus, Topic } from '../generated/tables.ts'
 import type { Db, Tx } from './database.ts'
+import { deleteRow, putRow } from './row.ts'
 
 export interface TopicRow {
   readonly environmentId: string
@@ -29,37 +30,14 @@ export async function readTopics(db: Db, environmentId: string, ids: readonly st
   return rows
 }
 
-/** Which of these topics there are. They cannot be deleted until the transaction ends. */
-export async function holdTopics(tx: Tx, environmentId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  const rows = await tx
-    .selectFrom('topic')
-    .select('id')
-    .where('environment_id', '=', environmentId)
-    .where('id', 'in', [...new Set(ids)])
-    .forKeyShare()
-    .execute()
-  return new Set(rows.map((row) => row.id))
-}
-
 /** Puts the whole topic. */
 export async function upsertTopic(tx: Tx, row: Omit<Insertable<Topic>, 'channels'>, channels: readonly Channel[]): Promise<void> {
-  const { environment_id, id, ...rest } = { ...row, channels: sql<string>`${channels}::channel[]` }
-  await tx
-    .insertInto('topic')
-    .values({ environment_id, id, ...rest })
-    .onConflict((conflict) => conflict.columns(['environment_id', 'id']).doUpdateSet(rest))
-    .execute()
+  await putRow(tx, 'topic', { ...row, channels: sql<string>`${channels}::channel[]` })
 }
 
 /** With what users, lists and tenants said about it, so that a later topic of the same id begins clean. False where there was none. */
 export async function deleteTopicRow(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const gone = await tx
-    .deleteFrom('topic')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .returning('id')
-    .executeTakeFirst()
-  if (gone === undefined) return false
+  if (!(await deleteRow(tx, 'topic', environmentId, id))) return false
   await forgetTopic(tx, environmentId, id, 'list', 'preferences')
   await forgetTopic(tx, environmentId, id, 'tenant', 'default_preferences')
   return true

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from './database.ts'
+import { holdRows } from './row.ts'
 
 export interface NewUser {
   readonly environmentId: string
@@ -56,14 +57,8 @@ export async function writeProfile(tx: Tx, environmentId: string, userId: string
 }
 
 /** Which of these users there are. They cannot be erased before the transaction ends. */
-export async function holdUsers(tx: Tx, environmentId: string, userIds: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await sql<{ id: string }>`
-    select id from "user"
-    where environment_id = ${environmentId} and id = any(${[...userIds]}::text[])
-    order by id
-    for key share`.execute(tx)
-  return new Set(rows.map(({ id }) => id))
-}
+export const holdUsers = (tx: Tx, environmentId: string, userIds: readonly string[]): Promise<ReadonlySet<string>> =>
+  holdRows(tx, 'user', environmentId, userIds)
 
 /** Whether there is such a user at this moment. */
 export async function hasUser(db: Db, environmentId: string, userId: string): Promise<boolean> {
