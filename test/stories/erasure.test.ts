@@ -178,6 +178,17 @@ for (const mode of MODES) {
       expect(linesWith(await everyRow(), 'canary-words')).toEqual([])
     })
 
+    test("A provider's own id for what it took goes from the delivery and from the log", async () => {
+      await onlyByPost(() => Promise.resolve({ kind: 'accepted', reference: '<canary-named@post.example>' }))
+      const id = await home.send({ ...(await furnishUser('canary-named')), to: [{ userId: 'canary-named-user' }] })
+      const sent = await home.journey(id)
+      expect(sent.at(-1)).toMatchObject({ type: 'SENT', detail: { reference: '<canary-named@post.example>' } })
+      await erase('canary-named-user')
+      expect((await home.journey(id)).map(({ type }) => type)).toEqual(sent.map(({ type }) => type))
+      expect(linesWith(JSON.stringify([await messageOf(id), await home.journey(id)]), 'canary-named')).toEqual([])
+      expect(linesWith(await everyRow(), 'canary-named')).toEqual([])
+    })
+
     test('A message that waits for its next try is canceled, its waiting is over, and nothing of it is kept', async () => {
       let calls = 0
       await onlyByPost(() => {
