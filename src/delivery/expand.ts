@@ -30,7 +30,7 @@ export interface ExpandParts {
 }
 
 /** Members of one transaction: their messages, plans, events and jobs are committed with the place where the next begins. */
-const PAGE = 500
+const PAGE = 250
 /** Pages of one request, after which others have their turn. */
 const PAGES_A_TURN = 10
 

@@ -33,7 +33,7 @@ const PreferenceInput = builder.inputType('PreferenceInput', {
   description: 'A whole choice: what is left out takes its default.',
   fields: (t) => ({
     topicId: t.id({ required: true }),
-    tenantId: t.id({ description: 'Only in this tenant; absent means everywhere.' }),
+    tenantId: t.id({ description: 'Only in this tenant; absent means everywhere, and for a token of one tenant that tenant.' }),
     status: t.field({
       type: PreferenceStatus,
       required: true,

@@ -36,7 +36,7 @@ const RecipientInput = builder.inputType('RecipientInput', {
   description:
     'One recipient, of one kind. A person: userId, or an address (email, phoneNumber, deviceTokens, or one in profile; several are one person). A group: listId, listPattern, audienceId or tenant. Or a place: webhook.',
   fields: (t) => ({
-    userId: t.id(),
+    userId: t.id({ description: 'One that is not known is made.' }),
     email: t.string({ description: 'Beside a userId, addresses go over the stored ones.' }),
     phoneNumber: t.string({ description: 'With + and its country code.' }),
     deviceTokens: t.field({ type: [DeviceTokenInput], description: 'Instead of the stored ones.' }),

@@ -21,7 +21,7 @@ export const Topic = builder.prismaObject('Topic', {
     channels: t.field({
       type: [Channel],
       nullable: true,
-      description: 'Those a user may choose among; null means every one.',
+      description: 'Those a user may choose among; null means every one. It cuts no routing by itself.',
       resolve: (topic) => (topic.channels.length === 0 ? null : topic.channels),
     }),
     includeUnsubscribeHeader: t.exposeBoolean('includeUnsubscribeHeader'),
@@ -70,7 +70,7 @@ const TopicInput = builder.inputType('TopicInput', {
     description: t.string(),
     section: t.string({ description: 'The heading it stands under.' }),
     defaultStatus: t.field({ type: PreferenceStatus, required: true, description: 'What holds until somebody chooses.' }),
-    channels: t.field({ type: [Channel], description: 'Those a user may choose among; null means every one.' }),
+    channels: t.field({ type: [Channel], description: 'Those a user may choose among; null means every one. It cuts no routing by itself.' }),
     includeUnsubscribeHeader: t.boolean({
       required: true,
       defaultValue: false,
