@@ -70,7 +70,10 @@ const TopicInput = builder.inputType('TopicInput', {
     description: t.string(),
     section: t.string({ description: 'The heading it stands under.' }),
     defaultStatus: t.field({ type: PreferenceStatus, required: true, description: 'What holds until somebody chooses.' }),
-    channels: t.field({ type: [Channel], description: 'Those a user may choose among; null means every one. It cuts no routing by itself.' }),
+    channels: t.field({
+      type: [Channel],
+      description: 'Those a user may choose among; null means every one. It cuts no routing by itself.',
+    }),
     includeUnsubscribeHeader: t.boolean({
       required: true,
       defaultValue: false,
