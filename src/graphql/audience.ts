@@ -2,8 +2,9 @@ import { deleteAudience, putAudience } from '../domain/audience.ts'
 import type { AudienceFilter as Filter } from '../store/audience-filter.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
-import { type ConnectionShape, connectionOf, keyset, type PageArgs, page } from './connection.ts'
+import { type ConnectionShape, connectionOf, keyset, type PageArgs, page, pageById } from './connection.ts'
 import { actorOf, type Context, run } from './context.ts'
+import { byId, found } from './row.ts'
 import { User } from './user.ts'
 
 const OF_AUDIENCES = may({ key: ['USERS_READ', 'USERS_WRITE'] })
@@ -101,12 +102,12 @@ async function memberPage(
   const { environmentId } = actorOf(context)
   const { reads, prisma } = context.graph
   const places = keyset<string>(context, `audience/${audienceId}`, (userId) => [userId])
-  const { pageInfo, edges: found } = await page(places, args, (after, take) =>
+  const { pageInfo, edges: members } = await page(places, args, (after, take) =>
     reads.readAudienceMembers(environmentId, filter, after?.[0] ?? null, take),
   )
-  const rows = await prisma.user.findMany({ where: { environmentId, id: { in: found.map(({ node }) => node) } } })
+  const rows = await prisma.user.findMany({ where: { environmentId, id: { in: members.map(({ node }) => node) } } })
   const users = new Map(rows.map((row) => [row.id, row]))
-  const edges = found.flatMap(({ cursor, node }) => (users.has(node) ? [{ cursor, node: users.get(node)! }] : []))
+  const edges = members.flatMap(({ cursor, node }) => (users.has(node) ? [{ cursor, node: users.get(node)! }] : []))
   return { edges, nodes: edges.map(({ node }) => node), pageInfo }
 }
 
@@ -117,25 +118,15 @@ builder.queryFields((t) => ({
     description: 'Null where there is no such audience.',
     authScopes: OF_AUDIENCES,
     args: { id: t.arg.id({ required: true }) },
-    resolve: (query, _root, { id }, context) =>
-      context.graph.prisma.audience.findFirst({ ...query, where: { environmentId: actorOf(context).environmentId, id } }),
+    resolve: (query, _root, { id }, context) => context.graph.prisma.audience.findFirst({ ...query, ...byId(context, id) }),
   }),
   audiences: t.field({
     type: AudienceConnection,
     description: 'By id.',
     authScopes: OF_AUDIENCES,
     args: { first: t.arg.int({ defaultValue: 20 }), after: t.arg.string() },
-    resolve: (_root, args, context) => {
-      const { environmentId } = actorOf(context)
-      const places = keyset<typeof Audience.$inferType>(context, 'audiences', ({ id }) => [id])
-      return page(places, args, (after, take) =>
-        context.graph.prisma.audience.findMany({
-          where: { environmentId, ...(after !== null && { id: { gt: after[0]! } }) },
-          orderBy: { id: 'asc' },
-          take,
-        }),
-      )
-    },
+    resolve: (_root, args, context) =>
+      pageById(context, 'audiences', args, (range) => context.graph.prisma.audience.findMany(range)),
   }),
 }))
 
@@ -147,10 +138,7 @@ builder.mutationFields((t) => ({
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: AudienceInput, required: true }) },
     resolve: async (query, _root, { id, input }, context) => {
       await run(context, 'putAudience', putAudience, { id, ...input })
-      return context.graph.prisma.audience.findFirstOrThrow({
-        ...query,
-        where: { environmentId: actorOf(context).environmentId, id },
-      })
+      return found(context.graph.prisma.audience.findFirst({ ...query, ...byId(context, id) }), 'audience', id)
     },
   }),
   deleteAudience: t.boolean({

@@ -1,9 +1,9 @@
 import { deleteBrand, type PutBrandInput, putBrand, type BrandSettingsInput as Settings } from '../domain/brand.ts'
-import type { Brand as BrandModel } from '../generated/prisma/client.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
-import { connectionOf, keyset, page } from './connection.ts'
-import { actorOf, run } from './context.ts'
+import { connectionOf, pageById } from './connection.ts'
+import { run } from './context.ts'
+import { byId, found } from './row.ts'
 
 type Colors = NonNullable<Settings['colors']>
 type Logo = NonNullable<Settings['logo']>
@@ -148,25 +148,14 @@ builder.queryFields((t) => ({
     description: 'Null where there is no such brand.',
     authScopes: OF_A_BRAND,
     args: { id: t.arg.id({ required: true }) },
-    resolve: (query, _root, { id }, context) =>
-      context.graph.prisma.brand.findFirst({ ...query, where: { environmentId: actorOf(context).environmentId, id } }),
+    resolve: (query, _root, { id }, context) => context.graph.prisma.brand.findFirst({ ...query, ...byId(context, id) }),
   }),
   brands: t.field({
     type: BrandConnection,
     description: 'In the order of their ids.',
     authScopes: OF_A_BRAND,
     args: { first: t.arg.int({ defaultValue: 20 }), after: t.arg.string() },
-    resolve: (_root, args, context) =>
-      page(
-        keyset<BrandModel>(context, 'brands', ({ id }) => [id]),
-        args,
-        (after, take) =>
-          context.graph.prisma.brand.findMany({
-            where: { environmentId: actorOf(context).environmentId, ...(after && { id: { gt: after[0]! } }) },
-            orderBy: { id: 'asc' },
-            take,
-          }),
-      ),
+    resolve: (_root, args, context) => pageById(context, 'brands', args, (range) => context.graph.prisma.brand.findMany(range)),
   }),
 }))
 
@@ -178,10 +167,7 @@ builder.mutationFields((t) => ({
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: BrandInput, required: true }) },
     resolve: async (query, _root, { id, input }, context) => {
       await run(context, 'putBrand', putBrand, { id, ...input })
-      return context.graph.prisma.brand.findFirstOrThrow({
-        ...query,
-        where: { environmentId: actorOf(context).environmentId, id },
-      })
+      return found(context.graph.prisma.brand.findFirst({ ...query, ...byId(context, id) }), 'brand', id)
     },
   }),
   deleteBrand: t.boolean({

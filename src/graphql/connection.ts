@@ -91,6 +91,28 @@ export async function page<Row, Place>(
   }
 }
 
+/** Which rows a page by id holds, as Prisma asks for them. */
+interface IdRange {
+  readonly where: { readonly environmentId: string; readonly id: { readonly gt: string } }
+  readonly orderBy: { readonly id: 'asc' }
+  readonly take: number
+}
+
+/** A page of rows by their ids, in the environment of whoever asks. list: as for keyset. */
+export function pageById<Row extends { readonly id: string }>(
+  context: Context,
+  list: string,
+  args: PageArgs,
+  read: (range: IdRange) => Promise<readonly Row[]>,
+): Promise<ConnectionShape<Row>> {
+  const { environmentId } = actorOf(context)
+  return page(
+    keyset<Row>(context, list, ({ id }) => [id]),
+    args,
+    (after, take) => read({ where: { environmentId, id: { gt: after?.[0] ?? '' } }, orderBy: { id: 'asc' }, take }),
+  )
+}
+
 /** A page size given in a variable passes the document's limits unseen, so it is held here as well. */
 export function checkFirst(first: number | null | undefined): number {
   const size = first ?? 20

@@ -1,11 +1,11 @@
 import { deleteList, putList, subscribeToList, unsubscribeFromList } from '../domain/list.ts'
 import { checkListPattern } from '../domain/list-pattern.ts'
 import type { TopicPreference as KeptPreference } from '../domain/topic-preference.ts'
-import { notFound } from '../errors.ts'
 import { may, OF_ITS_FIELD } from './access.ts'
 import { builder } from './builder.ts'
 import { type ConnectionShape, connectionOf, keyset, type PageArgs, PageInfo, page } from './connection.ts'
 import { actorOf, type Context, run } from './context.ts'
+import { byId, found } from './row.ts'
 import { TopicPreference, TopicPreferenceInput, topicPreferencesOf } from './topic.ts'
 import { User } from './user.ts'
 
@@ -65,7 +65,7 @@ export const List = builder.prismaObject('List', {
 
 const ListConnection = connectionOf<typeof List.$inferType>('List', List)
 
-const byId = (context: Context, name: string) => keyset<typeof List.$inferType>(context, name, (list) => [list.id])
+const placesOf = (context: Context, name: string) => keyset<typeof List.$inferType>(context, name, (list) => [list.id])
 
 function subscriberPage(context: Context, listId: string, args: PageArgs) {
   const { environmentId } = actorOf(context)
@@ -87,7 +87,7 @@ builder.prismaObjectFields(User, (t) => ({
     authScopes: OF_A_LIST,
     args: { first: t.arg.int({ defaultValue: 20 }), after: t.arg.string() },
     resolve: ({ environmentId, id }, args, context) =>
-      page(byId(context, `user/${id}/lists`), args, async (after, take) => {
+      page(placesOf(context, `user/${id}/lists`), args, async (after, take) => {
         const subscriptions = await context.graph.prisma.listSubscription.findMany({
           where: { environmentId, userId: id, listId: { gt: after?.[0] ?? '' } },
           orderBy: { listId: 'asc' },
@@ -111,8 +111,7 @@ builder.queryFields((t) => ({
     description: 'Null where there is no such list.',
     authScopes: OF_A_LIST,
     args: { id: t.arg.id({ required: true }) },
-    resolve: (query, _root, { id }, context) =>
-      context.graph.prisma.list.findFirst({ ...query, where: { environmentId: actorOf(context).environmentId, id } }),
+    resolve: (query, _root, { id }, context) => context.graph.prisma.list.findFirst({ ...query, ...byId(context, id) }),
   }),
   lists: t.field({
     type: ListConnection,
@@ -122,19 +121,16 @@ builder.queryFields((t) => ({
     resolve: (_root, { pattern, ...args }, context) => {
       const checked = pattern == null ? null : checkListPattern(pattern, ['pattern'])
       const { environmentId } = actorOf(context)
-      return page(byId(context, `lists/${checked ?? ''}`), args, (after, take) =>
+      return page(placesOf(context, `lists/${checked ?? ''}`), args, (after, take) =>
         context.graph.reads.readLists(environmentId, checked, after?.[0] ?? null, take),
       )
     },
   }),
 }))
 
-/** A list as it is after a command. @throws Refusal NOT_FOUND where somebody deleted it since */
-async function readList(context: Context, query: object, { id }: { readonly id: string }) {
-  const { environmentId } = actorOf(context)
-  const list = await context.graph.prisma.list.findFirst({ ...query, where: { environmentId, id } })
-  if (list === null) throw notFound('list', id)
-  return list
+/** A list as it is after a command. */
+function readList(context: Context, query: object, { id }: { readonly id: string }) {
+  return found(context.graph.prisma.list.findFirst({ ...query, ...byId(context, id) }), 'list', id)
 }
 
 builder.mutationFields((t) => ({

@@ -4,6 +4,7 @@ import { may, OF_ITS_FIELD } from './access.ts'
 import { builder } from './builder.ts'
 import { actorOf, type Context, run } from './context.ts'
 import { Channel, ProviderHealth, UnknownPolicy } from './enums.ts'
+import { found } from './row.ts'
 
 const Provider = builder.objectRef<Account>('Provider').implement({
   description: 'One configured account of one provider.',
@@ -61,6 +62,10 @@ async function accounts(context: Context): Promise<readonly Account[]> {
   return accountsOf(rows, context.graph.builtIns)
 }
 
+async function readAccount(context: Context, id: string): Promise<Account | null> {
+  return (await accounts(context)).find((account) => account.id === id) ?? null
+}
+
 builder.queryFields((t) => ({
   provider: t.field({
     type: Provider,
@@ -68,7 +73,7 @@ builder.queryFields((t) => ({
     description: 'Null where there is no such account.',
     authScopes: may({ key: ['CONFIG_READ', 'CONFIG_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
-    resolve: async (_root, { id }, context) => (await accounts(context)).find((account) => account.id === id) ?? null,
+    resolve: (_root, { id }, context) => readAccount(context, id),
   }),
   providers: t.field({
     type: [Provider],
@@ -105,7 +110,7 @@ builder.mutationFields((t) => ({
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: ProviderInput, required: true }) },
     resolve: async (_root, { id, input }, context) => {
       await run(context, 'putProvider', putProvider, { id, ...input })
-      return (await accounts(context)).find((account) => account.id === id)!
+      return found(readAccount(context, id), 'provider', id)
     },
   }),
   deleteProvider: t.boolean({

@@ -1,12 +1,12 @@
 import { addTenantMember, deleteTenant, putTenant, removeTenantMember } from '../domain/tenant.ts'
 import type { TopicPreference as KeptPreference } from '../domain/topic-preference.ts'
-import { notFound } from '../errors.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import { may } from './access.ts'
 import { Brand } from './brand.ts'
 import { builder } from './builder.ts'
-import { connectionOf, keyset, type PageArgs, page } from './connection.ts'
+import { connectionOf, keyset, type PageArgs, page, pageById } from './connection.ts'
 import { actorOf, type Context, run } from './context.ts'
+import { byId, found } from './row.ts'
 import { TopicPreference, TopicPreferenceInput, topicPreferencesOf } from './topic.ts'
 import { User } from './user.ts'
 
@@ -62,15 +62,9 @@ const TenantMemberConnection = connectionOf<MemberShape>('TenantMember', TenantM
 
 /** By id. parentId: only the children of that tenant. */
 function tenantPage(context: Context, parentId: string | null, args: PageArgs) {
-  const { environmentId } = actorOf(context)
-  const places = keyset<TenantShape>(context, `tenants/${parentId ?? ''}`, ({ id }) => [id])
   const under: Prisma.TenantWhereInput = parentId === null ? {} : { parentId }
-  return page(places, args, (after, take) =>
-    context.graph.prisma.tenant.findMany({
-      where: { environmentId, ...under, id: { gt: after?.[0] ?? '' } },
-      orderBy: { id: 'asc' },
-      take,
-    }),
+  return pageById(context, `tenants/${parentId ?? ''}`, args, ({ where, ...range }) =>
+    context.graph.prisma.tenant.findMany({ where: { ...where, ...under }, ...range }),
   )
 }
 
@@ -132,8 +126,7 @@ builder.queryFields((t) => ({
     description: 'Null where there is no such tenant.',
     authScopes: OF_A_TENANT,
     args: { id: t.arg.id({ required: true }) },
-    resolve: (query, _root, { id }, context) =>
-      context.graph.prisma.tenant.findFirst({ ...query, where: { environmentId: actorOf(context).environmentId, id } }),
+    resolve: (query, _root, { id }, context) => context.graph.prisma.tenant.findFirst({ ...query, ...byId(context, id) }),
   }),
   tenants: t.field({
     type: TenantConnection,
@@ -152,10 +145,7 @@ builder.mutationFields((t) => ({
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: TenantInput, required: true }) },
     resolve: async (query, _root, args, context) => {
       const { value } = await run(context, 'putTenant', putTenant, args)
-      const { environmentId } = actorOf(context)
-      const tenant = await context.graph.prisma.tenant.findFirst({ ...query, where: { environmentId, id: value.id } })
-      if (tenant === null) throw notFound('tenant', value.id)
-      return tenant
+      return found(context.graph.prisma.tenant.findFirst({ ...query, ...byId(context, value.id) }), 'tenant', value.id)
     },
   }),
   deleteTenant: t.boolean({
@@ -177,9 +167,8 @@ builder.mutationFields((t) => ({
     resolve: async (query, _root, args, context) => {
       const { value } = await run(context, 'addTenantMember', addTenantMember, args)
       const { environmentId } = actorOf(context)
-      const member = await context.graph.prisma.tenantMember.findFirst({ ...query, where: { environmentId, ...value } })
-      if (member === null) throw notFound('tenant', value.tenantId)
-      return member
+      const reading = context.graph.prisma.tenantMember.findFirst({ ...query, where: { environmentId, ...value } })
+      return found(reading, 'member', value.userId)
     },
   }),
   removeTenantMember: t.boolean({

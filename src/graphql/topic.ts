@@ -2,9 +2,10 @@ import { deleteTopic, putTopic } from '../domain/topic.ts'
 import type { TopicPreference as Kept } from '../domain/topic-preference.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
-import { connectionOf, keyset, page } from './connection.ts'
+import { connectionOf, pageById } from './connection.ts'
 import { actorOf, type Context, run } from './context.ts'
 import { Channel, PreferenceStatus } from './enums.ts'
+import { byId, found } from './row.ts'
 
 export const Topic = builder.prismaObject('Topic', {
   description: 'What messages are about, as a user chooses among them.',
@@ -96,25 +97,14 @@ builder.queryFields((t) => ({
     description: 'Null where there is no such topic.',
     authScopes: may({ key: ['CONTENT_READ', 'CONTENT_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
-    resolve: (query, _root, { id }, context) =>
-      context.graph.prisma.topic.findFirst({ ...query, where: { environmentId: actorOf(context).environmentId, id } }),
+    resolve: (query, _root, { id }, context) => context.graph.prisma.topic.findFirst({ ...query, ...byId(context, id) }),
   }),
   topics: t.field({
     type: TopicConnection,
     description: 'By id.',
     authScopes: may({ key: ['CONTENT_READ', 'CONTENT_WRITE'] }),
     args: { first: t.arg.int({ defaultValue: 50 }), after: t.arg.string() },
-    resolve: (_root, args, context) =>
-      page(
-        keyset<typeof Topic.$inferType>(context, 'topics', ({ id }) => [id]),
-        args,
-        (after, take) =>
-          context.graph.prisma.topic.findMany({
-            where: { environmentId: actorOf(context).environmentId, id: { gt: after?.[0] ?? '' } },
-            orderBy: { id: 'asc' },
-            take,
-          }),
-      ),
+    resolve: (_root, args, context) => pageById(context, 'topics', args, (range) => context.graph.prisma.topic.findMany(range)),
   }),
 }))
 
@@ -126,10 +116,7 @@ builder.mutationFields((t) => ({
     args: { id: t.arg.id({ required: true }), input: t.arg({ type: TopicInput, required: true }) },
     resolve: async (query, _root, args, context) => {
       const { value } = await run(context, 'putTopic', putTopic, args)
-      return context.graph.prisma.topic.findFirstOrThrow({
-        ...query,
-        where: { environmentId: actorOf(context).environmentId, id: value.id },
-      })
+      return found(context.graph.prisma.topic.findFirst({ ...query, ...byId(context, value.id) }), 'topic', value.id)
     },
   }),
   deleteTopic: t.boolean({

@@ -2,13 +2,13 @@ import { deleteDeviceToken, putDeviceToken, standingOf } from '../domain/device-
 import { deleteUser } from '../domain/erase.ts'
 import { mergeProfile, patchProfile, replaceProfile } from '../domain/user.ts'
 import { userOf } from '../domain/visibility.ts'
-import { notFound } from '../errors.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
 import { connectionOf, keyset, page } from './connection.ts'
-import { actorOf, type Context, run } from './context.ts'
+import { actorOf, run } from './context.ts'
 import { DeviceTokenStatus } from './enums.ts'
 import { MessageConnection, messagePage } from './message.ts'
+import { byId, found } from './row.ts'
 
 const OF_A_USER = may({
   key: ['USERS_READ', 'USERS_WRITE'],
@@ -104,8 +104,7 @@ builder.queryFields((t) => ({
     description: 'Null where there is no such user.',
     authScopes: may({ key: ['USERS_READ', 'USERS_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
-    resolve: (query, _root, { id }, context) =>
-      context.graph.prisma.user.findFirst({ ...query, where: { environmentId: actorOf(context).environmentId, id } }),
+    resolve: (query, _root, { id }, context) => context.graph.prisma.user.findFirst({ ...query, ...byId(context, id) }),
   }),
   users: t.field({
     type: UserConnection,
@@ -134,16 +133,6 @@ builder.queryFields((t) => ({
   }),
 }))
 
-/** NOT_FOUND where it was erased meanwhile, or since the call that this one repeats. */
-async function found<T>(reading: Promise<T | null>, id: string): Promise<T> {
-  return (await reading) ?? Promise.reject(notFound('user', id))
-}
-
-/** By id, in the environment of whoever asks. */
-function whereId(context: Context, id: string) {
-  return { where: { environmentId: actorOf(context).environmentId, id } }
-}
-
 builder.mutationFields((t) => ({
   mergeProfile: t.prismaField({
     type: User,
@@ -152,7 +141,7 @@ builder.mutationFields((t) => ({
     args: { userId: t.arg.id({ required: true }), profile: t.arg({ type: 'JSONObject', required: true }) },
     resolve: async (query, _root, args, context) => {
       const { value } = await run(context, 'mergeProfile', mergeProfile, args)
-      return found(context.graph.prisma.user.findFirst({ ...query, ...whereId(context, value.id) }), value.id)
+      return found(context.graph.prisma.user.findFirst({ ...query, ...byId(context, value.id) }), 'user', value.id)
     },
   }),
   replaceProfile: t.prismaField({
@@ -162,7 +151,7 @@ builder.mutationFields((t) => ({
     args: { userId: t.arg.id({ required: true }), profile: t.arg({ type: 'JSONObject', required: true }) },
     resolve: async (query, _root, args, context) => {
       const { value } = await run(context, 'replaceProfile', replaceProfile, args)
-      return found(context.graph.prisma.user.findFirst({ ...query, ...whereId(context, value.id) }), value.id)
+      return found(context.graph.prisma.user.findFirst({ ...query, ...byId(context, value.id) }), 'user', value.id)
     },
   }),
   patchProfile: t.prismaField({
@@ -172,7 +161,7 @@ builder.mutationFields((t) => ({
     args: { userId: t.arg.id({ required: true }), patch: t.arg({ type: [JsonPatchInput], required: true }) },
     resolve: async (query, _root, args, context) => {
       const { value } = await run(context, 'patchProfile', patchProfile, args)
-      return found(context.graph.prisma.user.findFirst({ ...query, ...whereId(context, value.id) }), value.id)
+      return found(context.graph.prisma.user.findFirst({ ...query, ...byId(context, value.id) }), 'user', value.id)
     },
   }),
   deleteUser: t.boolean({
@@ -190,7 +179,7 @@ builder.mutationFields((t) => ({
     resolve: async (query, _root, args, context) => {
       const userId = userOf(actorOf(context), args.userId)
       const { value } = await run(context, 'putDeviceToken', putDeviceToken, { userId, input: args.input })
-      return found(context.graph.prisma.deviceToken.findFirst({ ...query, ...whereId(context, value.id) }), userId)
+      return found(context.graph.prisma.deviceToken.findFirst({ ...query, ...byId(context, value.id) }), 'user', userId)
     },
   }),
   deleteDeviceToken: t.boolean({

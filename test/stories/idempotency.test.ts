@@ -124,6 +124,22 @@ for (const mode of MODES) {
       expect(await messagesFor('aliased@example.com')).toBe(0)
     })
 
+    test.each([
+      ['putTopic', 'input: { name: "T", defaultStatus: OPTED_IN }', 'deleteTopic'],
+      ['putList', 'input: { name: "L" }', 'deleteList'],
+      ['putAudience', 'input: { name: "A", filter: { operator: EXISTS, path: "x" } }', 'deleteAudience'],
+      ['putTenant', 'input: { name: "T" }', 'deleteTenant'],
+      ['putBrand', 'input: { name: "B" }', 'deleteBrand'],
+      ['putProvider', 'input: { kind: "inbox", settings: {} }', 'deleteProvider'],
+    ])('A %s that is repeated makes nothing that was deleted since: it is NOT_FOUND', async (put, input, remove) => {
+      const putting = () =>
+        home.client.send(document(`mutation { ${put}(id: "twice", ${input}) { id } }`), {}, { idempotencyKey: `${put}-twice` })
+      dataOf(await putting())
+      dataOf(await home.client.send(document(`mutation { ${remove}(id: "twice") }`), {}))
+      expect(refusalOf(await putting()).code).toBe('NOT_FOUND')
+      expect(dataOf(await home.client.send(document(`mutation { ${remove}(id: "twice") }`), {}))).toEqual({ [remove]: false })
+    })
+
     test('A new API key that is asked for again shows the same secret', async () => {
       const create = (at: number) =>
         home.clients[at % home.clients.length]!.send(
