@@ -17,8 +17,8 @@ import { keepExpansion, lockExpansion, readExpansion } from '../store/expansion.
 import { readPersons } from '../store/facts.ts'
 import { insertMessages, type NewMessage } from '../store/message.ts'
 import { insertDeadLetters, keepPlans } from '../store/record.ts'
+import { holdRows } from '../store/row.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
-import { holdUsers } from '../store/user.ts'
 
 export interface ExpandParts {
   readonly db: Db
@@ -135,7 +135,7 @@ function nextPlace({ groups }: Definition, { group }: Expansion, members: readon
 /** Users who were erased meanwhile are left out; the others cannot be before this is committed. */
 async function addMessages(scope: GroupScope, { source, planned }: Page): Promise<void> {
   const ids = planned.map(({ member }) => member.userId)
-  const present = await holdUsers(scope.tx, source.environmentId, ids)
+  const present = await holdRows(scope.tx, 'user', source.environmentId, ids)
   const made = planned
     .filter(({ member }) => present.has(member.userId))
     .map(({ member, occasion, plan }) => ({ message: messageOf(source, occasion, member, plan, scope.now), plan }))

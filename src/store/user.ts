@@ -1,6 +1,5 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from './database.ts'
-import { holdRows } from './row.ts'
 
 export interface NewUser {
   readonly environmentId: string
@@ -55,10 +54,6 @@ export async function writeProfile(tx: Tx, environmentId: string, userId: string
     .where('id', '=', userId)
     .execute()
 }
-
-/** Which of these users there are. They cannot be erased before the transaction ends. */
-export const holdUsers = (tx: Tx, environmentId: string, userIds: readonly string[]): Promise<ReadonlySet<string>> =>
-  holdRows(tx, 'user', environmentId, userIds)
 
 /** Whether there is such a user at this moment. */
 export async function hasUser(db: Db, environmentId: string, userId: string): Promise<boolean> {
