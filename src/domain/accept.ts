@@ -1,16 +1,17 @@
 import { Refusal } from '../errors.ts'
 import type { NewEvent } from '../log/event.ts'
 import { fairnessOf } from '../queue/kinds.ts'
+import { groupWrites } from '../store/group.ts'
 import { insertMessages, type NewMessage, type NewRequest } from '../store/message.ts'
 import { findMissing, type Reference } from '../store/reference.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 import { insertUsers, type NewUser } from '../store/user.ts'
-import { type Call, type GroupedCommand, type GroupScope, openResult, sealResult } from './command.ts'
+import { type Call, type Commands, type GroupedCommand, type GroupScope, openResult, sealResult } from './command.ts'
 import { messageIdOf } from './group.ts'
 import { newId } from './id.ts'
 import { type Claim, claimId, claimKeys, keepResults, releaseKeys, reused } from './idempotency.ts'
 import { sealTokens } from './inline-token.ts'
-import { type CheckedSend, missing, modeOf, referencesOf } from './send.ts'
+import { type CheckedSend, missing, modeOf, referencesOf, refuseLate } from './send.ts'
 
 export interface Sent {
   readonly requestId: string
@@ -21,6 +22,24 @@ export interface Sent {
 /** replayed: an earlier send with the same idempotency key was answered so. */
 export interface Accepted extends Sent {
   readonly replayed: boolean
+}
+
+const MOST_IN_A_GROUP = 200
+/** A send to more recipients than this takes a transaction of its own. */
+const SHARES_ITS_GROUP = 20
+
+/** Sends that come at the same time share a transaction; one to many recipients does not make the others wait. */
+export function createAccept(commands: Commands): (call: Call<CheckedSend>) => Promise<Accepted | Refusal> {
+  const together = groupWrites<Call<CheckedSend>, Accepted | Refusal>((calls) => commands.runGroup(acceptSends, calls), {
+    maxSize: MOST_IN_A_GROUP,
+    // Whatever was committed, a key is answered with it; without one, a second try would be a second message.
+    repeatable: ({ key }) => key !== null,
+  })
+  return async (call) => {
+    if (call.input.individuals.length <= SHARES_ITS_GROUP) return together(call)
+    const [accepted] = await commands.runGroup(acceptSends, [call])
+    return accepted!
+  }
 }
 
 type SendCall = Call<CheckedSend>
@@ -109,7 +128,7 @@ async function admit(scope: GroupScope, calls: readonly SendCall[], results: Res
     for (const { call } of others.filter(({ first }) => isTaken(first))) results.set(call, reused())
     open = others.filter(({ first }) => !isTaken(first)).map(({ call }) => call)
   }
-  await refuseMissing(
+  await refuseLateOrMissing(
     scope,
     calls.filter((call) => call.key === null),
     results,
@@ -129,14 +148,18 @@ async function claimEach(scope: GroupScope, calls: readonly SendCall[], results:
     else if (found) results.set(call, { ...openResult<Sent>(scope.vault, claimOf(call)!, found.result), replayed: true })
   }
   const claimed = calls.filter((call) => !results.has(call))
-  await refuseMissing(scope, claimed, results)
+  await refuseLateOrMissing(scope, claimed, results)
   await releaseKeys(
     scope.tx,
     claimed.filter((call) => results.has(call)).map((call) => claimOf(call)!),
   )
 }
 
-async function refuseMissing(scope: GroupScope, calls: readonly SendCall[], results: Results): Promise<void> {
+async function refuseLateOrMissing(scope: GroupScope, calls: readonly SendCall[], results: Results): Promise<void> {
+  for (const call of calls) {
+    const late = refuseLate(call.input, scope.now)
+    if (late) results.set(call, late)
+  }
   const named = calls.flatMap((call): (Reference & { call: SendCall })[] =>
     referencesOf(call.actor.environmentId, call.input).map((reference) => ({ ...reference, call })),
   )
@@ -205,6 +228,7 @@ function rowsOf(
       topicId: definition.topicId,
       ...definition.metadata,
       enqueuedAt: now,
+      expiresAt: definition.expiresAt ?? null,
     }
   })
   return { sent: { requestId, messageId: isAlone ? requestId : null }, request, messages }
@@ -214,6 +238,11 @@ function newUsers({ actor, input }: SendCall): NewUser[] {
   return input.individuals.flatMap(({ userId, newProfile }) =>
     userId === null ? [] : [{ environmentId: actor.environmentId, id: userId, profile: newProfile }],
   )
+}
+
+/** What an event of a message says that is put off. */
+export function delayedEvent(until: Date) {
+  return { type: 'DELAYED', status: 'DELAYED', detail: { until: until.toISOString() } } as const
 }
 
 /** The first event of a message. */

@@ -1,6 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { type Channel, type Provider, secretFields, settingsSchema } from '../channels/provider.ts'
 import type { ProviderHealth, Provider as ProviderRow, UnknownPolicy } from '../generated/tables.ts'
+import type { Db } from '../store/database.ts'
+import { type ProviderRows, type ProviderState, readProviders } from '../store/provider.ts'
+import type { CallbackPlace } from './callback-link.ts'
 import type { Vault } from './command.ts'
 import { deepMerge, type JsonObject } from './json.ts'
 
@@ -27,6 +31,10 @@ export interface Account {
   readonly onUnknown: UnknownPolicy
   readonly health: ProviderHealth
   readonly lastError: string | null
+  /** FAILING is passed over until then. */
+  readonly failingUntil: Date | null
+  /** Changes with its settings: what was learned with others says nothing. */
+  readonly version: string
   readonly createdAt: Date
   readonly updatedAt: Date
   /** Null for an account that was never put. */
@@ -34,10 +42,33 @@ export interface Account {
 }
 
 /** All accounts of an environment, in the order in which a channel tries them. */
-export function accountsOf(rows: readonly Selectable<ProviderRow>[], builtIns: readonly BuiltInAccount[]): readonly Account[] {
+export function accountsOf(
+  { providers, states }: ProviderRows,
+  builtIns: readonly BuiltInAccount[],
+  environmentId: string,
+): readonly Account[] {
+  const rows = providers.filter((row) => row.environment_id === environmentId)
   const put = new Set(rows.map((row) => row.id))
   const fromStart = builtIns.map(({ account }) => account).filter(({ id }) => !put.has(id))
-  return [...rows.map(rowAccount), ...fromStart].sort((a, b) => a.priority - b.priority || compare(a.id, b.id))
+  const learned = new Map(states.flatMap((one) => (one.environmentId === environmentId ? [[one.providerId, one]] : [])))
+  return [...rows.map(rowAccount), ...fromStart]
+    .map((account) => withState(account, learned.get(account.id)))
+    .sort((a, b) => a.priority - b.priority || compare(a.id, b.id))
+}
+
+/** Null where there is no such account. */
+export async function readAccount(
+  db: Db,
+  builtIns: readonly BuiltInAccount[],
+  { environmentId, providerId }: CallbackPlace,
+): Promise<Account | null> {
+  const rows = await readProviders(db, [environmentId])
+  return accountsOf(rows, builtIns, environmentId).find(({ id }) => id === providerId) ?? null
+}
+
+function withState(account: Account, state: ProviderState | undefined): Account {
+  if (state === undefined || state.version !== account.version) return account
+  return { ...account, health: state.health, lastError: state.lastError, failingUntil: state.until }
 }
 
 export const MASK = '••••••'
@@ -52,8 +83,10 @@ function rowAccount(row: Selectable<ProviderRow>): Account {
     priority: row.priority,
     enabled: row.enabled,
     onUnknown: row.on_unknown ?? unknownPolicy(row.channel),
-    health: row.health,
-    lastError: row.last_error,
+    health: 'OK',
+    lastError: null,
+    failingUntil: null,
+    version: String(row.updated_at.getTime()),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     row,
@@ -73,6 +106,8 @@ export function builtInAccount(provider: Provider, settings: JsonObject, since: 
     onUnknown: unknownPolicy(provider.channel),
     health: 'OK',
     lastError: null,
+    failingUntil: null,
+    version: createHash('sha256').update(JSON.stringify(settings)).digest('base64url'),
     createdAt: since,
     updatedAt: since,
     row: null,
@@ -81,7 +116,7 @@ export function builtInAccount(provider: Provider, settings: JsonObject, since: 
 }
 
 /** What costs money is not sent twice on a guess (reliability G3). */
-function unknownPolicy(channel: Channel): UnknownPolicy {
+export function unknownPolicy(channel: Channel): UnknownPolicy {
   return channel === 'SMS' ? 'FAIL' : 'RESEND'
 }
 
@@ -90,6 +125,11 @@ export function openSettings(vault: Vault, row: Selectable<ProviderRow>): JsonOb
   const open = row.settings as JsonObject
   if (row.secrets === null) return open
   return deepMerge(open, JSON.parse(vault.open(row.secrets, accountPlace(row.environment_id, row.id))) as JsonObject)
+}
+
+/** An account's settings, its secrets opened. */
+export function settingsOf(vault: Vault, builtIns: readonly BuiltInAccount[], { id, row }: Account): unknown {
+  return row === null ? builtIns.find(({ account }) => account.id === id)!.settings : openSettings(vault, row)
 }
 
 export function accountPlace(environmentId: string, id: string): string {

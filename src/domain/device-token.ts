@@ -97,8 +97,8 @@ export function checkDeviceToken(
 /** Only an account of the token's own kind carries it. One that exists at start has its kind as id, and no row until it is put. */
 async function checkAccount({ tx, actor, providers }: Scope, { kind, providerId }: DeviceTokenInput): Promise<void> {
   if (providerId == null) return
-  const rows = await readProviders(tx, [actor.environmentId])
-  const account = rows.find(({ id }) => id === providerId) ?? providers.find((provider) => provider.kind === providerId)
+  const { providers: put } = await readProviders(tx, [actor.environmentId])
+  const account = put.find(({ id }) => id === providerId) ?? providers.find((provider) => provider.kind === providerId)
   if (account === undefined) throw notFound('provider', providerId)
   if (account.kind !== kind) {
     throw badInput(

@@ -1,9 +1,7 @@
-import type { NewEvent } from '../log/event.ts'
 import {
   deleteContents,
   deleteInbox,
   dropJobsOf,
-  type ErasedMessage,
   emptyRequests,
   eraseDeadLetters,
   eraseDeliveries,
@@ -11,6 +9,8 @@ import {
   eraseMessages,
 } from '../store/erase.ts'
 import { deleteRow } from '../store/row.ts'
+import { eraseCounts } from '../store/send-limit.ts'
+import { canceledEvent } from './cancel.ts'
 import type { Command } from './command.ts'
 import { checkId } from './id.ts'
 
@@ -36,32 +36,13 @@ export const deleteUser: Command<{ userId: string }, boolean> = async ({ tx, act
   const existed = await deleteRow(tx, 'user', environmentId, userId)
   const messages = await eraseMessages(tx, environmentId, userId, now)
   const ids = messages.map(({ id }) => id)
+  await eraseCounts(tx, environmentId, userId)
   await deleteContents(tx, environmentId, ids)
   await eraseDeliveries(tx, environmentId, ids)
   await deleteInbox(tx, environmentId, userId)
   await eraseDeadLetters(tx, environmentId, ids)
   await emptyRequests(tx, environmentId, [...new Set(messages.map(({ requestId }) => requestId))])
   await eraseEvents(tx, environmentId, userId, ids)
-  for (const message of messages) if (message.canceled) append(canceled(environmentId, message, now))
+  for (const message of messages) if (message.canceled) append(canceledEvent(environmentId, { ...message, userId: null }, now))
   return existed || messages.length > 0
-}
-
-function canceled(environmentId: string, message: ErasedMessage, at: Date): NewEvent {
-  return {
-    environmentId,
-    stream: 'MESSAGE',
-    type: 'CANCELED',
-    at,
-    messageId: message.id,
-    requestId: message.requestId,
-    jobId: message.jobId,
-    userId: null,
-    tenantId: message.tenantId,
-    status: 'CANCELED',
-    reason: null,
-    channel: null,
-    providerId: null,
-    error: null,
-    detail: null,
-  }
 }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { badInput } from '../errors.ts'
+import { CHAT_KEYS, namesChatTarget } from './chat-place.ts'
 import { checkId } from './id.ts'
+import type { JsonObject } from './json.ts'
 import { checkListId, checkListPattern } from './list-pattern.ts'
 import type { RecipientInput } from './recipient.ts'
 
@@ -55,10 +57,16 @@ const ONLY_FOR_ONE = ['userId', 'email', 'phoneNumber', 'deviceTokens'] as const
 export function checkGroup(target: Target, to: RecipientInput, path: Path): Group {
   const odd = ONLY_FOR_ONE.find((name) => to[name] != null)
   if (odd) throw badInput([...path, odd], `A recipient is one person, one group or one place: '${odd}' is a person's.`)
-  const address = ['email', 'phone_number'].find((key) => to.profile?.[key] != null)
+  const address = addressIn(to.profile ?? {})
   if (address) throw badInput([...path, 'profile', address], `'${address}' is one person's: a group's profile must not hold it.`)
   const { profile, data, preferences, tenantId, locale, timezone } = to
   return { target, shared: { profile, data, preferences, tenantId, locale, timezone } }
+}
+
+/** What a profile holds that leads to one person alone. */
+function addressIn(profile: JsonObject): string | undefined {
+  const own = ['email', 'phone_number'].find((key) => profile[key] != null)
+  return own ?? CHAT_KEYS.find((key) => namesChatTarget(profile, key))
 }
 
 /** The tenant in whose context a member's message stands, before one is inferred. A tenant's members stand in its own. */

@@ -13,6 +13,19 @@ export function deliveryId(messageId: string, providerId: string, address: strin
   return `dlv_${hash.slice(0, 27)}`
 }
 
+const DELIVERY_PREFIX_LENGTH = 20
+
+/** What a provider is told a delivery's repetitions by, and gives back in its reports. `[A-Za-z0-9_-]{1,64}`. */
+export function deliveryKey(messageId: string, deliveryId: string): string {
+  return `${messageId}_${deliveryId.slice('dlv_'.length, DELIVERY_PREFIX_LENGTH)}`
+}
+
+/** Whose key it is: the message, and the beginning of the delivery's id. Null for what cannot be one. */
+export function readDeliveryKey(key: string): { readonly messageId: string; readonly idPrefix: string } | null {
+  const parts = /^([A-Za-z0-9_-]{1,64})_([A-Za-z0-9_-]{16})$/.exec(key)
+  return parts && { messageId: parts[1]!, idPrefix: `dlv_${parts[2]}` }
+}
+
 /** Ids that callers choose: 1 to 256 characters, no control characters, no white space at either end; case counts. */
 export function checkId(id: string, path: readonly (string | number)[]): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.

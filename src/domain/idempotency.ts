@@ -59,17 +59,22 @@ export function fingerprint(input: unknown): string {
     .digest('base64url')
 }
 
-/** One key for one call, however it was given. Printable ASCII without spaces, at most 256 characters. */
-export function chooseKey(fromHeader: string | null, fromInput: string | null | undefined): string | null {
+/**
+ * One key for one call, however it was given. Printable ASCII without spaces, at most 256 characters.
+ *
+ * @param path where the input has it
+ */
+export function chooseKey(
+  fromHeader: string | null,
+  fromInput: string | null | undefined,
+  path: readonly string[] = ['input', 'idempotencyKey'],
+): string | null {
   if (fromInput == null) return fromHeader
   if (!/^[\x21-\x7e]{1,256}$/.test(fromInput)) {
-    throw badInput(['input', 'idempotencyKey'], "'idempotencyKey' must be 1 to 256 printable ASCII characters without spaces.")
+    throw badInput(path, "'idempotencyKey' must be 1 to 256 printable ASCII characters without spaces.")
   }
   if (fromHeader !== null && fromHeader !== fromInput) {
-    throw badInput(
-      ['input', 'idempotencyKey'],
-      "The Idempotency-Key header and 'idempotencyKey' must be equal when both are given.",
-    )
+    throw badInput(path, "The Idempotency-Key header and 'idempotencyKey' must be equal when both are given.")
   }
   return fromInput
 }

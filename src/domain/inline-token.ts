@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { sealChatPlace } from './chat-place.ts'
 import type { Vault } from './command.ts'
 import type { RecipientInput } from './recipient.ts'
 
@@ -7,8 +8,9 @@ function place(environmentId: string, token: string): string {
   return `message/${environmentId}/${createHash('sha256').update(token).digest('base64url')}`
 }
 
-/** A recipient as it is kept: the keys of its push tokens are secrets. */
-export function sealTokens(vault: Vault, environmentId: string, to: RecipientInput): unknown {
+/** A recipient as it is kept: the keys of its push tokens are secrets, and so is what gets a message into a chat. */
+export function sealTokens(vault: Vault, environmentId: string, recipient: RecipientInput): unknown {
+  const to = sealChatPlace(vault, environmentId, recipient)
   if (to.deviceTokens == null) return to
   return {
     ...to,

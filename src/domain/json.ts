@@ -64,8 +64,8 @@ export function isObject(value: unknown): value is JsonObject {
 /** What is read for each message, and again for each try, has to stay small. */
 const MAX_SIZE = 256 * 1024
 
-/** Refuses an object of over 262,144 characters as JSON. */
-export function checkSize(value: JsonObject | null | undefined, path: readonly (string | number)[]): void {
+/** Refuses a JSON value of over 262,144 characters. */
+export function checkSize(value: unknown, path: readonly (string | number)[]): void {
   if (value != null && JSON.stringify(value).length > MAX_SIZE) {
     throw badInput(path, `'${path.at(-1)}' must be at most ${MAX_SIZE.toLocaleString('en')} characters as JSON.`)
   }

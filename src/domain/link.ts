@@ -28,6 +28,10 @@ export interface Links {
   openPreferences(token: string): PreferencesLink | null
 }
 
+export interface LinkVault extends Pick<Vault, 'open'> {
+  sealSame(plain: string, place: string): string
+}
+
 const UNSUBSCRIBE = 'link/unsubscribe'
 const PREFERENCES = 'link/preferences'
 /** More than four ids of 256 characters come to, sealed. What is longer is not read. */
@@ -38,12 +42,13 @@ const preferencesShape = z.tuple([z.string(), z.string(), z.string().nullable()]
 const unsubscribeShape = z.tuple([z.string(), z.string(), z.string().nullable(), z.string()])
 
 /**
- * @param parts vault: seals the links, place being their purpose. publicUrl: where people reach us, no slash at its end; asked
+ * @param parts vault: seals the links, place being their purpose; a link is the same each time, as a provider that tells a
+ *   repetition by what the mail says needs it to be. publicUrl: where people reach us, no slash at its end; asked
  *   at each link, since a port is known only once it listens
  */
-export function createLinks({ vault, publicUrl }: { readonly vault: Vault; readonly publicUrl: () => string }): Links {
+export function createLinks({ vault, publicUrl }: { readonly vault: LinkVault; readonly publicUrl: () => string }): Links {
   const seal = (place: string, path: string, parts: readonly (string | null)[]) =>
-    `${publicUrl()}${path}/${vault.seal(JSON.stringify(parts), place)}`
+    `${publicUrl()}${path}/${vault.sealSame(JSON.stringify(parts), place)}`
 
   return {
     unsubscribeUrl: ({ environmentId, userId, tenantId, topicId }) =>
@@ -72,7 +77,7 @@ export function previewLinks(publicUrl: () => string): Pick<Links, 'unsubscribeU
   }
 }
 
-function open(vault: Vault, token: string, place: string): unknown {
+function open(vault: LinkVault, token: string, place: string): unknown {
   if (token.length > LONGEST) return null
   try {
     return JSON.parse(vault.open(token, place))

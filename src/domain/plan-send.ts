@@ -1,9 +1,10 @@
+import { sql } from 'kysely'
 import type { Channel, Rendered } from '../channels/provider.ts'
 import type { MessageReason, MessageStatus } from '../generated/tables.ts'
 import { render } from '../render/content.ts'
 import { RenderRefusal } from '../render/template.ts'
 import type { Db } from '../store/database.ts'
-import { readPersons } from '../store/facts.ts'
+import { type PersonRow, readPersons } from '../store/facts.ts'
 import { findMissing } from '../store/reference.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 import type { BuiltInAccount } from './account.ts'
@@ -12,11 +13,21 @@ import type { Vault } from './command.ts'
 import { contextOf } from './group.ts'
 import { newId } from './id.ts'
 import { sealTokens } from './inline-token.ts'
+import type { JsonObject } from './json.ts'
 import { countMembers, readMembers } from './member.ts'
-import { type Decision, type Plan, plan, type Step } from './plan.ts'
-import { type LinkMaker, renderInputOf, urlsOf } from './rendering.ts'
-import { type CheckedSend, missing, referencesOf } from './send.ts'
-import { type KeptRecipient, type Occasion, readGrounds, readSurroundings, type Situation, situationOf } from './situation.ts'
+import { type Decision, type Plan, plan, type Routed, type Snapshot, type Step } from './plan.ts'
+import { type LinkMaker, renderInputOf, unrendered, urlsOf } from './rendering.ts'
+import { isUserNamed, nextMove, type Route } from './route.ts'
+import { type CheckedSend, type Definition, missing, modeOf, referencesOf, refuseLate } from './send.ts'
+import {
+  countAlso,
+  type KeptRecipient,
+  type Occasion,
+  readGrounds,
+  readSurroundings,
+  type Situation,
+  situationOf,
+} from './situation.ts'
 
 /** What a send would do. recipients: how many messages it would make; messages: the plans of the first of them. */
 export interface SendPlan {
@@ -27,9 +38,11 @@ export interface SendPlan {
 export interface MessagePlan {
   readonly recipient: string
   readonly userId: string | null
-  /** The status that the message would reach first: ROUTED, or why not. */
+  /** The status that the message would reach first: ROUTED, DELAYED, or why not. Its turn is when all before it had theirs. */
   readonly outcome: MessageStatus
   readonly reason: MessageReason | null
+  /** Of a message that would wait first. Its steps are those it would have now. */
+  readonly scheduledFor: Date | null
   readonly steps: readonly PlannedStep[]
   readonly decisions: readonly Decision[]
 }
@@ -57,10 +70,13 @@ export type PlanSend = (actor: Actor, input: CheckedSend, first: number) => Prom
  * Says what a send would do, by the rules that the send itself goes by: who, which channels and accounts, which rule skipped
  * whom, and what each would be shown. It writes nothing and calls nobody.
  *
- * @throws Refusal NOT_FOUND for what the send names and is not there
+ * @throws Refusal NOT_FOUND for what the send names and is not there, BAD_USER_INPUT for one that has expired
  */
 export function createPlanSend(parts: PlanSendParts): PlanSend {
-  return async ({ environmentId }, input, first) => {
+  return async (actor, input, first) => {
+    const { environmentId } = actor
+    const late = refuseLate(input, parts.now())
+    if (late) throw late
     const [lacking] = await findMissing(parts.db, referencesOf(environmentId, input))
     if (lacking) throw missing(lacking)
     const userIds = input.individuals.flatMap(({ userId }) => userId ?? [])
@@ -68,32 +84,36 @@ export function createPlanSend(parts: PlanSendParts): PlanSend {
     const nameless = input.individuals.length - userIds.length
     const recipients = nameless + (await countMembers(parts.db, environmentId, targets, userIds))
     const addressees = await inferTenants(parts.db, environmentId, await firstAddressees(parts, environmentId, input, first))
-    return { recipients, messages: await planEach(parts, addressees) }
+    return { recipients, messages: await planEach(parts, addressees, modeOf(actor) === 'LIVE') }
   }
 }
 
-/** One who would get a message. label: as the log would name them. */
+/** One who would get a message. label: as the log would name them. newProfile: what a user would begin with who is none yet. */
 interface Addressee {
   readonly label: string
   readonly occasion: Occasion
+  readonly newProfile: JsonObject | null
 }
 
 async function firstAddressees(
-  { db, vault }: PlanSendParts,
+  { db, vault, now }: PlanSendParts,
   environmentId: string,
-  { individuals, definition }: CheckedSend,
+  { individuals, definition: given }: CheckedSend,
   first: number,
 ): Promise<readonly Addressee[]> {
-  const base = { environmentId, topicId: definition.topicId, definition }
-  const found: Addressee[] = individuals.slice(0, first).map(({ label, userId, to }) => ({
+  const shown = individuals.slice(0, first).map(({ label, userId, to, newProfile }) => ({
     label,
-    occasion: {
-      ...base,
-      userId,
-      tenantId: to.tenantId ?? definition.tenantId,
-      listId: null,
-      to: sealTokens(vault, environmentId, to) as KeptRecipient,
-    },
+    userId,
+    to: sealTokens(vault, environmentId, to) as KeptRecipient,
+    newProfile: userId === null ? null : newProfile,
+  }))
+  const { definition, persons } = await asKept(db, { definition: given, persons: shown })
+  const timing = { enqueuedAt: now(), scheduledFor: null, isCounted: false }
+  const base = { environmentId, topicId: definition.topicId, definition, ...timing }
+  const found: Addressee[] = persons.map(({ label, userId, to, newProfile }) => ({
+    label,
+    newProfile,
+    occasion: { ...base, userId, tenantId: to.tenantId ?? definition.tenantId, listId: null, to },
   }))
   const seen = new Set(individuals.flatMap(({ userId }) => userId ?? []))
   for (const [place, group] of definition.groups.entries()) {
@@ -104,7 +124,11 @@ async function firstAddressees(
         const { userId, listId } = member
         seen.add(userId)
         const tenantId = contextOf(group, member, definition.tenantId)
-        found.push({ label: userId, occasion: { ...base, userId, tenantId, listId, to: { userId, group: place } } })
+        found.push({
+          label: userId,
+          newProfile: null,
+          occasion: { ...base, userId, tenantId, listId, to: { userId, group: place } },
+        })
       }
       if (page.length < PAGE) break
       after = page.at(-1)!.userId
@@ -115,47 +139,91 @@ async function firstAddressees(
 
 const PAGE = 100
 
+/** As it would come back from PostgreSQL, which keeps an object's keys in an order of its own: texts and conditions may show it. */
+async function asKept<T extends { readonly definition: Definition }>(db: Db, said: T): Promise<T> {
+  const { rows } = await sql<{ kept: T }>`select ${JSON.stringify(said)}::jsonb as kept`.execute(db)
+  return rows[0]!.kept
+}
+
 async function inferTenants(db: Db, environmentId: string, addressees: readonly Addressee[]): Promise<readonly Addressee[]> {
   const without = addressees.flatMap(({ occasion: { userId, tenantId } }) =>
     tenantId === null && userId !== null ? [userId] : [],
   )
   if (without.length === 0) return addressees
   const only = await readOnlyTenants(db, environmentId, without)
-  return addressees.map(({ label, occasion }) => ({
-    label,
+  return addressees.map(({ occasion, ...addressee }) => ({
+    ...addressee,
     occasion: { ...occasion, tenantId: occasion.tenantId ?? only.get(occasion.userId ?? '') ?? null },
   }))
 }
 
-async function planEach(parts: PlanSendParts, addressees: readonly Addressee[]): Promise<readonly MessagePlan[]> {
+/** In their order: what one of them uses up of a send limit is not there for the next. */
+async function planEach(
+  parts: PlanSendParts,
+  addressees: readonly Addressee[],
+  isCounted: boolean,
+): Promise<readonly MessagePlan[]> {
   const occasions = addressees.map(({ occasion }) => occasion)
   const environmentIds = occasions.map(({ environmentId }) => environmentId)
   const [persons, grounds] = await Promise.all([
     readPersons(parts.db, occasions),
     readGrounds(parts.db, parts.builtIns, environmentIds),
   ])
-  const surroundings = await readSurroundings(parts.db, grounds, occasions)
-  return addressees.map(({ label, occasion }, index) => {
-    const situation = situationOf(occasion, persons[index]!, surroundings, parts)
-    return toMessagePlan(label, occasion, situation, plan(situation.snapshot), parts.links)
+  let surroundings = await readSurroundings(parts.db, grounds, occasions, parts.now())
+  return addressees.map((addressee, index) => {
+    const { label, occasion } = addressee
+    const situation = situationOf(occasion, personOf(addressee, persons[index]!), surroundings, parts)
+    const planned = plan(situation.snapshot)
+    if (isCounted && planned.kind === 'route') surroundings = countAlso(surroundings, occasion, situation.snapshot.now)
+    return toMessagePlan(label, occasion, situation, planned, parts.links)
   })
 }
 
-function toMessagePlan(label: string, occasion: Occasion, situation: Situation, planned: Plan, links: LinkMaker): MessagePlan {
-  const { userId } = occasion
-  if (planned.kind === 'stop') {
-    const { status: outcome, reason, decisions } = planned
-    return { recipient: label, userId, outcome, reason, steps: [], decisions }
-  }
-  const outputs = new Map<Channel, Rendered | RenderRefusal>()
-  const urls = urlsOf(occasion, situation, links)
-  const input = renderInputOf(occasion, situation, urls, newId('msg'))
-  for (const { channel } of planned.steps) if (!outputs.has(channel)) outputs.set(channel, tryRender(channel, input))
-  const refusals = [...outputs].flatMap(([channel, output]) =>
-    output instanceof RenderRefusal ? [unrendered(channel, output)] : [],
+/** A user who is none yet is made by the send. */
+function personOf({ newProfile }: Addressee, person: PersonRow): PersonRow {
+  return person.profile === null ? { ...person, profile: newProfile } : person
+}
+
+function toMessagePlan(label: string, occasion: Occasion, situation: Situation, first: Plan, links: LinkMaker): MessagePlan {
+  const { decisions } = first
+  const scheduledFor = first.kind === 'delay' ? first.until : null
+  const whom = { recipient: label, userId: occasion.userId, scheduledFor }
+  if (first.kind === 'stop') return { ...whom, outcome: first.status, reason: first.reason, steps: [], decisions }
+  const outcome = first.kind === 'delay' ? 'DELAYED' : 'ROUTED'
+  const routed = first.kind === 'delay' ? plan(released(situation.snapshot)) : first
+  if (routed.kind !== 'route') return { ...whom, outcome, reason: null, steps: [], decisions }
+  const outputs = renderEach(routed, occasion, situation, links)
+  const steps = routed.steps.map((step) => toStep(step, outputs.get(step.channel)!))
+  const refused = [...outputs].flatMap(([channel, output]) =>
+    output instanceof RenderRefusal ? [{ channel, stopped: unrendered(channel, output, []) }] : [],
   )
-  const steps = planned.steps.map((step) => toStep(step, outputs.get(step.channel)!))
-  return { recipient: label, userId, outcome: 'ROUTED', reason: null, steps, decisions: [...planned.decisions, ...refusals] }
+  const tried = firstSteps(routed, situation.snapshot)
+  const deciding = tried.flatMap(({ channel }) => refused.find((one) => one.channel === channel) ?? [])[0]
+  // The deciding one comes last.
+  const inOrder = [...refused.filter((one) => one !== deciding), ...(deciding ? [deciding] : [])]
+  const all = [...decisions, ...inOrder.flatMap(({ stopped }) => stopped.decisions)]
+  if (deciding === undefined || first.kind === 'delay') return { ...whom, outcome, reason: null, steps, decisions: all }
+  const { status, reason } = deciding.stopped
+  return { ...whom, outcome: status, reason, steps, decisions: all }
+}
+
+/** As if its time had come. */
+function released(snapshot: Snapshot): Snapshot {
+  return { ...snapshot, timing: { ...snapshot.timing, delay: null } }
+}
+
+function renderEach(
+  planned: Routed,
+  occasion: Occasion,
+  situation: Situation,
+  links: LinkMaker,
+): ReadonlyMap<Channel, Rendered | RenderRefusal> {
+  const urls = urlsOf(occasion, situation, links)
+  const id = newId('msg')
+  const channels = new Set(planned.steps.map(({ channel }) => channel))
+  return new Map(
+    [...channels].map((channel) => [channel, tryRender(channel, renderInputOf(channel, occasion, situation, urls, id))]),
+  )
 }
 
 function tryRender(channel: Channel, input: Parameters<typeof render>[1]): Rendered | RenderRefusal {
@@ -167,8 +235,22 @@ function tryRender(channel: Channel, input: Parameters<typeof render>[1]): Rende
   }
 }
 
-function unrendered(channel: Channel, { message }: RenderRefusal): Decision {
-  return { rule: 'render', subject: channel, passed: false, because: message, detail: null }
+/** What would be tried first: where another is left, an account that is passed over for now is not. */
+function firstSteps({ tree }: Routed, { accounts, now }: Snapshot): readonly Step[] {
+  const route: Omit<Route, 'passedOverUntil'> = {
+    isBusy: () => false,
+    tree,
+    turnOf: () => ({ attempts: [], nextAttemptAt: null }),
+    onUnknown: () => 'FAIL',
+    timeLeftMs: () => Number.POSITIVE_INFINITY,
+    end: { at: new Date(now.getTime() + 1), reason: 'TIMED_OUT' },
+    now,
+  }
+  const failingUntil = (step: Step) =>
+    isUserNamed(step) ? null : (accounts.find(({ id }) => id === step.providerId)?.failingUntil ?? null)
+  const move = nextMove({ ...route, passedOverUntil: failingUntil })
+  const later = move.kind === 'try' ? move : nextMove({ ...route, passedOverUntil: () => null })
+  return later.kind === 'try' ? later.steps : []
 }
 
 function toStep({ channel, providerId, address }: Step, output: Rendered | RenderRefusal): PlannedStep {

@@ -1,9 +1,15 @@
-import { type Address, CHANNELS, type Channel } from '../channels/provider.ts'
+import type { Address, Channel } from '../channels/provider.ts'
 import type { MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { Account } from './account.ts'
+import type { ChannelsSettings, ProviderSettings } from './channel-settings.ts'
+import type { DirectMessageAddress } from './chat-place.ts'
+import type { ConditionFacts } from './condition.ts'
+import { type Delay, releaseOf, timezoneOf } from './delay.ts'
 import type { JsonObject } from './json.ts'
 import { type PreferenceDecision, type PreferenceLayers, resolvePreference } from './preference-rule.ts'
-import { readPhoneNumber } from './profile.ts'
+import { planRoute, type RouteNode } from './route-tree.ts'
+import type { Routing } from './routing.ts'
+import { isOver, type SendLimit } from './send-limit.ts'
 import type { KeptRecipient } from './situation.ts'
 
 /** Everything planning knows. It asks for nothing else: same snapshot, same plan. */
@@ -13,13 +19,38 @@ export interface Snapshot {
   /** Everything that is known of them, merged; empty where nothing is. */
   readonly profile: JsonObject
   readonly deviceTokens: readonly PlannedToken[]
+  /** The place in a chat service that the recipient is, or every one that the profile names. */
+  readonly directMessages: readonly DirectMessageAddress[]
   /** Of the message's environment, in the order in which a channel tries them. */
   readonly accounts: readonly Account[]
   /** What is said about the message's topic; null where it has none, and for places, which have no preferences. */
   readonly preferences: PreferenceLayers | null
   /** The topic or tenant that the message stands under and that was deleted since: what it would say is not known any more. */
   readonly gone: { readonly noun: 'topic' | 'tenant'; readonly id: string } | null
+  /** Of the message, or else of its environment; tree: null where neither says one. */
+  readonly routing: { readonly from: 'message' | 'environment' | 'default'; readonly tree: Routing | null }
+  readonly channels: ChannelsSettings
+  readonly providers: readonly ProviderSettings[]
+  /** What conditions are asked about, beside the profile. */
+  readonly facts: Omit<ConditionFacts, 'profile'>
+  readonly timing: Timing
+  readonly limits: LimitsFacts
   readonly now: Date
+}
+
+/** When a message may be sent. scheduledFor: when it was put off until; it is not put off twice. */
+export interface Timing {
+  readonly delay: Delay | null
+  readonly enqueuedAt: Date
+  readonly scheduledFor: Date | null
+  readonly expiresAt: Date | null
+}
+
+/** How far the send limits that hold for a message are used up; counted: it has been counted by them, so they let it go. */
+export interface LimitsFacts {
+  readonly used: readonly { readonly limit: SendLimit; readonly count: number }[]
+  readonly isExempt: boolean
+  readonly isCounted: boolean
 }
 
 /** A push token that is ACTIVE. id: null for one that only this send brings. `keys`: opened, for web push. */
@@ -42,7 +73,18 @@ export interface Step {
 
 /** A rule that was asked, and what it answered. The last one that said no is the deciding one. */
 export interface Decision {
-  readonly rule: 'address' | 'provider' | 'route' | 'channels' | 'render' | PreferenceDecision['rule']
+  readonly rule:
+    | 'address'
+    | 'provider'
+    | 'route'
+    | 'channels'
+    | 'condition'
+    | 'delay'
+    | 'expiry'
+    | 'send limit'
+    | 'health'
+    | 'render'
+    | PreferenceDecision['rule']
   readonly subject: string
   readonly passed: boolean
   readonly because: string
@@ -50,29 +92,49 @@ export interface Decision {
 }
 
 export type Plan =
-  | { readonly kind: 'route'; readonly steps: readonly Step[]; readonly decisions: readonly Decision[] }
+  | {
+      readonly kind: 'route'
+      readonly tree: RouteNode
+      /** The tree's, in the order in which they would be tried. */
+      readonly steps: readonly Step[]
+      readonly decisions: readonly Decision[]
+    }
+  | { readonly kind: 'delay'; readonly until: Date; readonly decisions: readonly Decision[] }
   | {
       readonly kind: 'stop'
       readonly status: MessageStatus
-      readonly reason: MessageReason
+      /** Null for THROTTLED, which says it all. */
+      readonly reason: MessageReason | null
       readonly error: string
       readonly decisions: readonly Decision[]
     }
 
+export type Routed = Plan & { readonly kind: 'route' }
+export type Stopped = Plan & { readonly kind: 'stop' }
+
 /**
- * Who gets the message by which doors, or why nobody does. Pure. First what is said about its topic: it may stop the message,
- * and it may cut the channels. Where nobody gives a routing, it is SINGLE over the channels in the contract's order: the
- * first that has an address and a provider and takes the message.
+ * Who gets the message by which doors, or why nobody does, or when it is to be looked at again. Pure. A message that waits
+ * is judged when its time has come, by what is true then: so first come its expiry and its delay, then what is said about
+ * its topic, which may stop it and cut the channels, then the routing, and last the send limits, which count only what
+ * would be sent.
  */
 export function plan(snapshot: Snapshot): Plan {
+  const decisions: Decision[] = []
+  const { timing, now } = snapshot
   if (snapshot.gone) return filtered('FILTERED', [deleted(snapshot.gone)])
-  const resolution = snapshot.preferences && resolvePreference(snapshot.preferences, snapshot.now)
-  const asked: readonly Decision[] = resolution?.decisions ?? []
-  if (resolution?.stops) return filtered(resolution.stops, asked)
-  return route(snapshot, resolution?.channels ?? null, asked)
+  if (timing.expiresAt !== null && timing.expiresAt <= now) return expired(timing.expiresAt)
+  const waits = delayed(snapshot, decisions)
+  if (waits !== null) return waits
+
+  const resolution = snapshot.preferences && resolvePreference(snapshot.preferences, now)
+  if (resolution) decisions.push(...resolution.decisions)
+  if (resolution?.stops) return filtered(resolution.stops, decisions)
+
+  const routed = planRoute(snapshot, resolution, decisions)
+  return routed.kind === 'route' ? (throttled(snapshot, routed.decisions) ?? routed) : routed
 }
 
-function filtered(reason: MessageReason, decisions: readonly Decision[]): Plan {
+function filtered(reason: MessageReason, decisions: readonly Decision[]): Stopped {
   return { kind: 'stop', status: 'FILTERED', reason, error: sentence(decisions.at(-1)!.because), decisions }
 }
 
@@ -83,99 +145,62 @@ function deleted({ noun, id }: NonNullable<Snapshot['gone']>): Decision {
 
 const sentence = (words: string) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`
 
-/** @param chosen the channels that may carry it; null: every one */
-function route(snapshot: Snapshot, chosen: readonly Channel[] | null, asked: readonly Decision[]): Plan {
-  const decisions: Decision[] = [...asked]
-  const note = (rule: Decision['rule'], subject: string, passed: boolean, because: string) =>
-    decisions.push({ rule, subject, passed, because, detail: null })
+function expired(expiresAt: Date): Stopped {
+  return { kind: 'stop', status: 'UNDELIVERABLE', ...expiry(expiresAt) }
+}
 
-  const steps: Step[] = []
-  let reachable = 0
-  for (const channel of CHANNELS) {
-    if (chosen !== null && !chosen.includes(channel)) {
-      note('channels', channel, false, `only ${chosen.join(' and ')} may carry the topic`)
-      continue
-    }
-    const addresses = addressesOn(channel, snapshot)
-    note('address', channel, addresses.length > 0, describeAddresses(channel, addresses))
-    if (addresses.length === 0) continue
-    reachable += 1
-    for (const account of snapshot.accounts.filter((candidate) => candidate.channel === channel)) {
-      const refused = refuseAccount(account)
-      note('provider', account.id, refused === null, refused ?? `carries ${channel}`)
-      if (refused === null)
-        steps.push(...addresses.filter((place) => place.carriedBy(account)).map((place) => stepOf(account, place)))
-    }
+/** What a message that was not sent in time is told. */
+export function expiry(expiresAt: Date): Pick<Stopped, 'reason' | 'error' | 'decisions'> {
+  const because = `it expired at ${expiresAt.toISOString()}`
+  const decision: Decision = { rule: 'expiry', subject: 'message', passed: false, because, detail: null }
+  return { reason: 'EXPIRED', error: sentence(because), decisions: [decision] }
+}
+
+/** Null where it may go on, with the decision that says so. */
+function delayed({ timing, to, profile, now }: Snapshot, decisions: Decision[]): Plan | null {
+  const { delay, enqueuedAt, scheduledFor, expiresAt } = timing
+  if (delay === null) return null
+  const note = (passed: boolean, because: string, until?: Date) =>
+    decisions.push({
+      rule: 'delay',
+      subject: delay.kind,
+      passed,
+      because,
+      detail: until === undefined ? null : { until: until.toISOString() },
+    })
+  if (scheduledFor !== null) {
+    note(scheduledFor <= now, `it was put off until ${scheduledFor.toISOString()}`, scheduledFor)
+    return scheduledFor <= now ? null : { kind: 'delay', until: scheduledFor, decisions }
   }
-  if (steps.length > 0) {
-    note('route', 'SINGLE', true, `tries ${[...new Set(steps.map((step) => step.providerId))].join(', then ')}`)
-    return { kind: 'route', steps, decisions }
+  const release = releaseOf(delay, { enqueuedAt, now, timezone: timezoneOf(delay, to, profile) })
+  if ('never' in release) {
+    note(false, release.never)
+    return { kind: 'stop', status: 'UNDELIVERABLE', reason: 'FAILED', error: sentence(release.never), decisions }
   }
-  const reason = reachable === 0 ? 'NO_CHANNELS' : 'NO_PROVIDERS'
-  const error = reason === 'NO_CHANNELS' ? withoutAddress(chosen) : WITHOUT_PROVIDER
-  note('route', 'SINGLE', false, error)
-  return { kind: 'stop', status: 'UNROUTABLE', reason, error, decisions }
-}
-
-const WITHOUT_PROVIDER = 'No enabled provider carries a channel on which the recipient has an address.'
-
-function withoutAddress(chosen: readonly Channel[] | null): string {
-  return chosen === null
-    ? 'The recipient has no address on any channel.'
-    : `The recipient has no address on ${chosen.join(' or ')}, which alone may carry the topic.`
-}
-
-interface Place {
-  readonly address: Address
-  carriedBy(account: Account): boolean
-}
-
-function addressesOn(channel: Channel, snapshot: Snapshot): readonly Place[] {
-  const { to, profile, userId } = snapshot
-  switch (channel) {
-    case 'EMAIL':
-      return anywhere(to.email ?? textOf(profile.email))
-    case 'PUSH':
-      return snapshot.deviceTokens.filter((token) => token.expiresAt === null || token.expiresAt > snapshot.now).map(pushPlace)
-    case 'INBOX':
-      return anywhere(userId)
-    case 'WEBHOOK':
-      return to.webhook ? [{ address: { id: to.webhook.url, headers: to.webhook.headers ?? [] }, carriedBy: () => true }] : []
-    case 'SMS':
-      return anywhere(readPhoneNumber(to.phoneNumber ?? profile.phone_number))
-    case 'DIRECT_MESSAGE':
-      return []
+  if (expiresAt !== null && release.at >= expiresAt) {
+    note(false, `${release.because}, after it expires at ${expiresAt.toISOString()}`, release.at)
+    return { kind: 'stop', status: 'UNDELIVERABLE', reason: 'EXPIRED', error: sentence(decisions.at(-1)!.because), decisions }
   }
+  note(release.at <= now, release.because, release.at)
+  return release.at <= now ? null : { kind: 'delay', until: release.at, decisions }
 }
 
-function pushPlace(token: PlannedToken): Place {
-  return {
-    address: {
-      id: token.token,
-      ...(token.id !== null && { deviceTokenId: token.id }),
-      ...(token.keys && { keys: token.keys }),
-    },
-    carriedBy: (account) => account.kind === token.kind && (token.providerId === null || token.providerId === account.id),
-  }
+/** Null where no send limit stops it. */
+function throttled({ limits }: Snapshot, before: readonly Decision[]): Stopped | null {
+  const over = limits.isExempt || limits.isCounted ? undefined : limits.used.find((one) => isOver(one, one.count))
+  return over === undefined ? null : overLimit(over.limit, before)
 }
 
-function anywhere(id: string | null): readonly Place[] {
-  return id === null ? [] : [{ address: { id }, carriedBy: () => true }]
+/** A message that a send limit stops. */
+export function overLimit({ scope, max, period }: SendLimit, before: readonly Decision[]): Stopped {
+  const because = `the send limit for ${LIMITED[scope]} is ${max} per ${period.toLowerCase()}`
+  const decision: Decision = { rule: 'send limit', subject: scope, passed: false, because, detail: { scope, max, period } }
+  return { kind: 'stop', status: 'THROTTLED', reason: null, error: sentence(because), decisions: [...before, decision] }
 }
 
-const textOf = (value: unknown): string | null => (typeof value === 'string' && value.length > 0 ? value : null)
-
-function describeAddresses(channel: Channel, places: readonly Place[]): string {
-  if (places.length === 0) return `the recipient has no address on ${channel}`
-  return places.length === 1 ? 'the recipient has an address' : `the recipient has ${places.length} addresses`
-}
-
-function refuseAccount(account: Account): string | null {
-  if (!account.enabled) return 'is disabled'
-  if (account.health === 'MISCONFIGURED') return `its settings were refused: ${account.lastError ?? 'put it again'}`
-  return null
-}
-
-function stepOf(account: Account, place: Place): Step {
-  return { channel: account.channel, providerId: account.id, kind: account.kind, address: place.address }
-}
+const LIMITED = {
+  ALL: 'the environment',
+  TENANT: 'its tenant',
+  USER: 'its user',
+  USER_TOPIC: 'its user and topic',
+} as const satisfies { [K in SendLimit['scope']]: string }

@@ -1,6 +1,7 @@
 import { type NumberType, parsePhoneNumberFromString } from 'libphonenumber-js/max'
 import { parseEmailAddress } from '../channels/address.ts'
 import { badInput, type Issue, Refusal } from '../errors.ts'
+import { CHAT_KEYS, checkChatProfile } from './chat-place.ts'
 import { isObject, type JsonObject } from './json.ts'
 
 type Path = readonly (string | number)[]
@@ -9,8 +10,8 @@ type Path = readonly (string | number)[]
 type Rule = (value: unknown) => string | null
 
 /**
- * The keys whose meaning is known, by the names of OpenID Connect Core 1.0 (section 5.1); everything else in a profile is the
- * caller's own. A phone number, locale or time zone stays as it was written: whoever uses one reads it with the functions
+ * The keys whose meaning is known, by the names of OpenID Connect Core 1.0 (section 5.1), and those of chat services
+ * (chat-place.ts); everything else in a profile is the caller's own. A phone number, locale or time zone stays as it was written: whoever uses one reads it with the functions
  * below. `updated_at` is not looked at: users have a time of their own.
  */
 const WELL_KNOWN: ReadonlyMap<string, Rule> = new Map<string, Rule>([
@@ -25,6 +26,7 @@ const WELL_KNOWN: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['zoneinfo', unlessTimeZone],
   ['birthdate', unlessBirthdate],
   ['address', (value) => (isObject(value) ? null : 'must be an object, like { "locality": "Ghent" }.')],
+  ...CHAT_KEYS.map((key) => [key, (value: unknown) => checkChatProfile(key, value)] as const),
 ])
 
 /**

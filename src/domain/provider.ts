@@ -1,4 +1,4 @@
-import { type Provider, secretFields } from '../channels/provider.ts'
+import { type Provider, secretFields, settingsSchema } from '../channels/provider.ts'
 import { badInput, type Issue, Refusal } from '../errors.ts'
 import type { UnknownPolicy } from '../generated/tables.ts'
 import { lockProvider, upsertProvider } from '../store/provider.ts'
@@ -20,7 +20,8 @@ export interface PutProviderInput {
 
 /**
  * Configures an account of a provider. Its settings are checked against the kind's own; secrets are sealed to the row, and
- * one left out (or sent back masked) keeps its stored value while the kind stays the same.
+ * one left out (or sent back masked) keeps its stored value while the kind, and where it is sent, stay the same; null takes
+ * it away.
  */
 export const putProvider: Command<PutProviderInput, { id: string }> = async (scope, input) => {
   checkSlug(input.id, ['id'])
@@ -29,6 +30,7 @@ export const putProvider: Command<PutProviderInput, { id: string }> = async (sco
   const before = await lockProvider(scope.tx, environmentId, input.id)
   const kept = before?.kind === input.kind ? openSettings(scope.vault, before) : {}
   const settings = checkSettings(provider, withKeptSecrets(provider, input.settings, kept))
+  refuseMove(provider, input.settings, settings, kept)
   for (const { path, message } of provider.check?.(settings, scope.guard) ?? []) {
     throw badInput(['input', 'settings', ...path], message)
   }
@@ -60,15 +62,41 @@ function kindOf(providers: readonly Provider[], kind: string): Provider {
 }
 
 function withKeptSecrets(provider: Provider, settings: JsonObject, kept: JsonObject): JsonObject {
-  const whole: Record<string, unknown> = { ...settings }
-  for (const field of secretFields(provider)) {
-    const given = whole[field]
-    if ((given === undefined || given === MASK) && kept[field] !== undefined) whole[field] = kept[field]
-  }
-  return whole
+  const secrets = secretFields(provider)
+  const given = Object.entries(settings).filter(
+    ([field, value]) => !secrets.includes(field) || (value !== null && value !== MASK),
+  )
+  const keptSecrets = keptFields(provider, settings, kept).map((field) => [field, kept[field]])
+  return Object.fromEntries([...given, ...keptSecrets])
+}
+
+/** The secrets that a change leaves out, which therefore stay. */
+function keptFields(provider: Provider, settings: JsonObject, kept: JsonObject): readonly string[] {
+  const isLeftOut = (field: string) => settings[field] === undefined || settings[field] === MASK
+  return secretFields(provider).filter((field) => isLeftOut(field) && kept[field] !== undefined)
+}
+
+const WHERE = /(?:url|host|region)$/i
+
+/** A secret that is not shown to whoever configures the account is not sent to where they like either. */
+function refuseMove(provider: Provider, input: JsonObject, settings: JsonObject, before: JsonObject): void {
+  const [field] = keptFields(provider, input, before)
+  const secrets = secretFields(provider)
+  const names = [...new Set([...Object.keys(settings), ...Object.keys(before)])].filter((name) => !secrets.includes(name))
+  const moved = names.find((name) => WHERE.test(name) && settings[name] !== before[name])
+  if (field === undefined || moved === undefined) return
+  throw badInput(['input', 'settings', field], `Give '${field}' again, or null to take it away: '${moved}' changed.`)
 }
 
 function checkSettings(provider: Provider, settings: JsonObject): JsonObject {
+  const known = Object.keys((settingsSchema(provider).properties ?? {}) as JsonObject)
+  const unknown = Object.keys(settings).find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    throw badInput(
+      ['input', 'settings', unknown],
+      `'settings.${unknown}' is no setting of ${provider.kind}: it has ${known.join(', ') || 'none'}.`,
+    )
+  }
   const result = provider.settings.safeParse(settings)
   if (result.success) return result.data as JsonObject
   const issues: Issue[] = result.error.issues.map((issue) => ({

@@ -1,6 +1,7 @@
 import { checkWebhookHeader } from '../channels/address.ts'
 import type { AddressGuard, Provider } from '../channels/provider.ts'
 import { badInput, type Issue, Refusal } from '../errors.ts'
+import { CHAT_FIELDS, type ChatRecipient, chatLabelOf, checkChatPlace } from './chat-place.ts'
 import { checkDeviceToken, type DeviceTokenInput } from './device-token.ts'
 import { checkGroup, type Group, targetOf } from './group.ts'
 import { checkId } from './id.ts'
@@ -10,9 +11,9 @@ import { checkTopicPreferences, type TopicPreferenceInput } from './topic-prefer
 
 /**
  * Whom messages are for, as the send named them: a person (userId, an address, or both), a group (a list, lists by a pattern,
- * an audience, a tenant's members) or a place (a webhook).
+ * an audience, a tenant's members) or a place (a webhook, or one in a chat service).
  */
-export interface RecipientInput {
+export interface RecipientInput extends ChatRecipient {
   readonly userId?: string | null
   readonly email?: string | null
   readonly phoneNumber?: string | null
@@ -65,10 +66,16 @@ export function checkRecipient(to: RecipientInput, path: Path, rules: RecipientR
   checkTopicPreferences(to.preferences, [...path, 'preferences'])
   const target = targetOf(to, path)
   if (target !== null) return { kind: 'group', group: checkGroup(target, to, path) }
-  return to.webhook != null ? checkPlace(to, path, rules.guard) : checkPerson(to, path, rules)
+  return isPlace(to) ? checkPlace(to, path, rules.guard) : checkPerson(to, path, rules)
 }
 
-const KINDS = ['listId', 'listPattern', 'audienceId', 'tenant', 'webhook'] as const
+const PLACES = ['webhook', ...CHAT_FIELDS] as const
+const KINDS = ['listId', 'listPattern', 'audienceId', 'tenant', ...PLACES] as const
+
+/** Whether messages are for a place, which is nobody: it has no choices, and nothing else is known of it. */
+export function isPlace(to: Pick<RecipientInput, (typeof PLACES)[number]>): boolean {
+  return PLACES.some((kind) => to[kind] != null)
+}
 
 function refuseSeveralKinds(to: RecipientInput, path: Path): void {
   const named = KINDS.filter((kind) => to[kind] != null)
@@ -80,11 +87,11 @@ function refuseSeveralKinds(to: RecipientInput, path: Path): void {
 function checkPerson(to: RecipientInput, path: Path, { guard, providers }: RecipientRules): Individual {
   const email = to.email ?? textOf(to.profile?.email)
   const phoneNumber = to.phoneNumber ?? textOf(to.profile?.phone_number)
-  const label = to.userId ?? email ?? phoneNumber ?? to.deviceTokens?.[0]?.token
+  const label = to.userId ?? email ?? phoneNumber ?? to.deviceTokens?.[0]?.token ?? chatLabelOf(to.profile ?? {})
   if (label == null) {
     throw badInput(
       path,
-      "A recipient needs a 'userId', an address ('email', 'phoneNumber', 'deviceTokens'), a group ('listId', 'listPattern', 'audienceId', 'tenant') or a 'webhook'.",
+      "A recipient needs a 'userId', an address ('email', 'phoneNumber', 'deviceTokens'), a group ('listId', 'listPattern', 'audienceId', 'tenant') or a place ('webhook', 'slack', 'msTeams', 'discord', 'telegram').",
     )
   }
   if (to.userId != null) checkId(to.userId, [...path, 'userId'])
@@ -101,18 +108,23 @@ function checkPerson(to: RecipientInput, path: Path, { guard, providers }: Recip
 
 function checkPlace(to: RecipientInput, path: Path, guard: AddressGuard): Individual {
   if (to.userId != null || to.email != null || to.phoneNumber != null || to.deviceTokens != null) {
-    throw badInput(path, "A recipient is one person or one place: 'webhook' stands alone.")
+    const named = PLACES.find((kind) => to[kind] != null)
+    throw badInput(path, `A recipient is one person or one place: '${named}' stands alone.`)
   }
-  const { url, headers } = to.webhook!
+  const { label } = checkChatPlace(to, path, guard) ?? checkWebhook(to.webhook!, [...path, 'webhook'], guard)
+  return { kind: 'individual', label, userId: null, to, newProfile: {} }
+}
+
+function checkWebhook({ url, headers }: NonNullable<RecipientInput['webhook']>, path: Path, guard: AddressGuard) {
   const refused = guard.refuseUrl(url)
-  if (refused !== null) throw badInput([...path, 'webhook', 'url'], refused)
+  if (refused !== null) throw badInput([...path, 'url'], refused)
   const issues: Issue[] = []
   for (const [index, header] of (headers ?? []).entries()) {
     const wrong = checkWebhookHeader(header)
-    if (wrong !== null) issues.push({ path: [...path, 'webhook', 'headers', index], message: wrong })
+    if (wrong !== null) issues.push({ path: [...path, 'headers', index], message: wrong })
   }
   if (issues.length > 0) throw new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
-  return { kind: 'individual', label: new URL(url).href, userId: null, to, newProfile: {} }
+  return { label: new URL(url).href }
 }
 
 const textOf = (value: unknown): string | null => (typeof value === 'string' && value.length > 0 ? value : null)

@@ -1,5 +1,8 @@
+import type { Channel } from '../channels/provider.ts'
 import type { RenderInput } from '../render/content.ts'
+import type { RenderRefusal } from '../render/template.ts'
 import type { Links } from './link.ts'
+import type { Decision, Stopped } from './plan.ts'
 import type { Occasion, Situation } from './situation.ts'
 
 /** The pages of ours that a message may link to; null where there is nobody, or nothing, to link for. */
@@ -24,8 +27,21 @@ export function urlsOf({ environmentId, userId, tenantId }: Occasion, { topic }:
   }
 }
 
-/** What a message says and in which context, as every channel renders it. */
-export function renderInputOf(occasion: Occasion, situation: Situation, urls: Urls, messageId: string): RenderInput {
-  const { data, snapshot, tenant, brand } = situation
+/** What a message says and in which context, as a channel renders it. */
+export function renderInputOf(
+  channel: Channel,
+  occasion: Occasion,
+  situation: Situation,
+  urls: Urls,
+  messageId: string,
+): RenderInput {
+  const { data, snapshot, tenant, emailBrand } = situation
+  const brand = (channel === 'EMAIL' ? emailBrand : null) ?? situation.brand
   return { content: occasion.definition.content, messageId, data, profile: snapshot.profile, tenant, brand, urls }
+}
+
+/** A message that a channel cannot say: it would not say it later, either. */
+export function unrendered(channel: Channel, { message }: RenderRefusal, before: readonly Decision[]): Stopped {
+  const decision: Decision = { rule: 'render', subject: channel, passed: false, because: message, detail: null }
+  return { kind: 'stop', status: 'UNDELIVERABLE', reason: 'RENDER_ERROR', error: message, decisions: [...before, decision] }
 }

@@ -2,11 +2,27 @@ import { badInput, notFound, type Refusal } from '../errors.ts'
 import { checkTemplate } from '../render/template.ts'
 import type { Reference } from '../store/reference.ts'
 import type { Actor } from './actor.ts'
+import {
+  type ChannelsInput,
+  type ChannelsSettings,
+  checkChannels,
+  checkProviderSettings,
+  checkTimeouts,
+  checkUtm,
+  type ProviderSettings,
+  type ProviderSettingsInput,
+  said,
+  type TimeoutInput,
+  type Timeouts,
+  type Utm,
+} from './channel-settings.ts'
+import { checkDelay, type Delay, type DelayInput } from './delay.ts'
 import type { Group } from './group.ts'
 import { checkId } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'
 import { checkLocale } from './profile.ts'
 import { checkRecipient, type Individual, type RecipientInput, type RecipientRules } from './recipient.ts'
+import { checkRouting, type Routing, type RoutingInput } from './routing.ts'
 
 export interface ContentInput {
   readonly title?: string | null
@@ -21,13 +37,22 @@ export interface SendInput {
   readonly brandId?: string | null
   readonly tenantId?: string | null
   readonly locale?: string | null
+  readonly routing?: RoutingInput | null
+  readonly channels?: ChannelsInput | null
+  readonly providers?: readonly ProviderSettingsInput[] | null
   readonly topicId?: string | null
-  readonly metadata?: {
-    readonly event?: string | null
-    readonly tags?: readonly string[] | null
-    readonly traceId?: string | null
-  } | null
+  readonly delay?: DelayInput | null
+  readonly timeout?: TimeoutInput | null
+  readonly expiresAt?: Date | string | null
+  readonly metadata?: MetadataInput | null
   readonly idempotencyKey?: string | null
+}
+
+export interface MetadataInput {
+  readonly event?: string | null
+  readonly tags?: readonly string[] | null
+  readonly traceId?: string | null
+  readonly utm?: { readonly [K in keyof Utm]?: string | null } | null
 }
 
 /** What every message of a request shares; kept with the request. A message that was expanded from a group names it by its place. */
@@ -40,6 +65,14 @@ export interface Definition {
   readonly topicId: string | null
   readonly groups: readonly Group[]
   readonly metadata: Metadata
+  /** What follows is there only where the send said it. */
+  readonly routing?: Routing
+  readonly channels?: ChannelsSettings
+  readonly providers?: readonly ProviderSettings[]
+  readonly timeouts?: Timeouts
+  readonly delay?: Delay
+  /** ISO 8601, UTC: what was not sent by then is not sent any more. */
+  readonly expiresAt?: string
 }
 
 /** By what messages are found again. */
@@ -47,6 +80,13 @@ export interface Metadata {
   readonly event: string | null
   readonly tags: readonly string[]
   readonly traceId: string | null
+  /** Only where the send said it. */
+  readonly utm?: Utm
+}
+
+/** What sends are checked against. */
+export interface SendRules extends RecipientRules {
+  readonly now: () => Date
 }
 
 /** A send that needs nothing but the database any more. A user who is named twice is in it once. */
@@ -62,7 +102,7 @@ const MAX_BODY = 256 * 1024
  * Everything about a send that can be refused without the database. The sentences are the ones this field's users know.
  * @throws Refusal BAD_USER_INPUT with the path of the fault, NOT_FOUND for a template
  */
-export function checkSend(input: SendInput, rules: RecipientRules): CheckedSend {
+export function checkSend(input: SendInput, rules: SendRules): CheckedSend {
   if (input.content == null && input.template == null) {
     throw badInput(['input'], "Either 'content' or 'template' must be defined.")
   }
@@ -81,6 +121,7 @@ export function checkSend(input: SendInput, rules: RecipientRules): CheckedSend 
       ...checkContext(input),
       groups: checkGroups(recipients.flatMap((one) => (one.kind === 'group' ? [one.group] : []))),
       metadata: checkMetadata(input.metadata ?? {}),
+      ...checkManner(input, rules),
     },
   }
 }
@@ -133,8 +174,23 @@ function checkContext(input: SendInput): Pick<Definition, 'brandId' | 'tenantId'
   return { brandId, tenantId, locale, topicId }
 }
 
-function checkMetadata(metadata: NonNullable<SendInput['metadata']>): Metadata {
-  const { event = null, tags, traceId = null } = metadata
+type Manner = Pick<Definition, 'routing' | 'channels' | 'providers' | 'timeouts' | 'delay' | 'expiresAt'>
+
+/** How and when it is sent. What the send did not say is absent: most say nothing of it, and every message's work reads it. */
+function checkManner(input: SendInput, { guard, now }: SendRules): Manner {
+  const { routing, channels, providers, timeout, delay, expiresAt } = input
+  return said<Manner>({
+    routing: routing && checkRouting(routing, ['input', 'routing']),
+    channels: channels && checkChannels(channels, ['input', 'channels'], guard),
+    providers: providers && checkProviderSettings(providers, ['input', 'providers']),
+    timeouts: timeout && checkTimeouts(timeout, ['input', 'timeout']),
+    delay: delay && checkDelay(delay, ['input', 'delay'], now()),
+    expiresAt: expiresAt && new Date(expiresAt).toISOString(),
+  })
+}
+
+function checkMetadata(metadata: MetadataInput): Metadata {
+  const { event = null, tags, traceId = null, utm } = metadata
   if ((tags?.length ?? 0) > 9) throw badInput(['input', 'metadata', 'tags'], "'tags' may hold at most 9 tags.")
   for (const [index, tag] of (tags ?? []).entries()) {
     if (tag.length === 0 || tag.length > 30) {
@@ -145,14 +201,25 @@ function checkMetadata(metadata: NonNullable<SendInput['metadata']>): Metadata {
     if (value !== null && value.length > 256)
       throw badInput(['input', 'metadata', name], `'${name}' must be at most 256 characters.`)
   }
-  return { event, tags: tags ?? [], traceId }
+  const kept = { event, tags: tags ?? [], traceId }
+  return utm ? { ...kept, utm: checkUtm(utm, ['input', 'metadata', 'utm']) } : kept
+}
+
+/**
+ * A send is late whose messages would have expired before they are there. One that is answered again by its idempotency key
+ * is not asked: it was in time when it was accepted.
+ */
+export function refuseLate({ definition }: CheckedSend, now: Date): Refusal | null {
+  const isLate = definition.expiresAt !== undefined && new Date(definition.expiresAt) <= now
+  return isLate ? badInput(['input', 'expiresAt'], "'expiresAt' must be in the future.") : null
 }
 
 /** Everything that a send names by its id, apart from users, who need not exist. */
 export function referencesOf(environmentId: string, { individuals, definition }: CheckedSend): readonly Reference[] {
-  const { brandId, tenantId, topicId, groups } = definition
+  const { brandId, tenantId, topicId, groups, channels } = definition
   const named: [Reference['kind'], string | null | undefined][] = [
     ['brand', brandId],
+    ['brand', channels?.EMAIL?.brandId],
     ['tenant', tenantId],
     ['topic', topicId],
     ...groups.flatMap(({ target, shared }): [Reference['kind'], string | null | undefined][] => [

@@ -1,8 +1,7 @@
-import type { Selectable } from 'kysely'
-import type { Provider as ProviderRow } from '../generated/tables.ts'
 import type { RenderedBrand } from '../render/brand.ts'
 import { type BrandRow, readBrands } from '../store/brand.ts'
 import type { Db } from '../store/database.ts'
+import { readEnvironmentRules } from '../store/environment.ts'
 import {
   type ChosenRow,
   keyOf,
@@ -14,17 +13,22 @@ import {
   type TopicFacts,
 } from '../store/facts.ts'
 import { readProviders } from '../store/provider.ts'
+import { readCounts } from '../store/send-limit.ts'
 import type { TenantRow } from '../store/tenant.ts'
 import { type Account, accountsOf, type BuiltInAccount } from './account.ts'
 import { brandOf, chooseBrand, DEFAULT_BRAND } from './brand.ts'
+import type { ChannelsSettings } from './channel-settings.ts'
+import { directMessageAddresses, openChatSecret } from './chat-place.ts'
 import type { Vault } from './command.ts'
 import { keysPlace } from './device-token.ts'
 import { openTokenKeys } from './inline-token.ts'
 import { deepMerge, type JsonObject } from './json.ts'
-import type { PlannedToken, Snapshot } from './plan.ts'
+import type { LimitsFacts, PlannedToken, Snapshot, Timing } from './plan.ts'
 import { type PreferenceLayers, storedLayers } from './preference-rule.ts'
-import type { RecipientInput } from './recipient.ts'
+import { isPlace, type RecipientInput } from './recipient.ts'
+import type { Routing } from './routing.ts'
 import type { Definition } from './send.ts'
+import { type Counter, countersOf, type SendLimit } from './send-limit.ts'
 import type { TopicPreference } from './topic-preference.ts'
 
 /** A message of a recipient, as far as planning and rendering depend on it. */
@@ -37,6 +41,13 @@ export interface Occasion {
   /** As it is kept with the message. */
   readonly to: KeptRecipient
   readonly definition: Definition
+  readonly enqueuedAt: Date
+  /** When it was put off until; null where it was not. */
+  readonly scheduledFor: Date | null
+  /** The send limits have counted it. */
+  readonly isCounted: boolean
+  /** Something of it was tried: it is not put off any more. */
+  readonly isUnderWay?: boolean
 }
 
 /** A recipient as it is kept. group: what the group of this place in the definition says holds for it. */
@@ -59,6 +70,8 @@ export interface Situation {
   readonly tenant: TenantContext | null
   readonly topic: TopicFacts | null
   readonly brand: RenderedBrand | null
+  /** The one for emails alone, where the send says so. */
+  readonly emailBrand: RenderedBrand | null
   /** Ids of device tokens that are left out, since their keys do not open: sealed with a secret that is gone. */
   readonly sealedTokens: readonly string[]
 }
@@ -66,9 +79,21 @@ export interface Situation {
 /** What messages share, read once for all of them. */
 export interface Surroundings {
   readonly accounts: ReadonlyMap<string, readonly Account[]>
+  readonly rules: ReadonlyMap<string, Rules>
   readonly shared: SharedFacts
   readonly brands: ReadonlyMap<string, BrandRow>
+  /** How much of the send limits is used up, by counter. */
+  readonly used: ReadonlyMap<string, number>
 }
+
+/** What an environment says for all of its messages. */
+export interface Rules {
+  readonly routing: Routing | null
+  readonly sendLimits: readonly SendLimit[]
+}
+
+/** What is read while the messages themselves are. */
+export type Grounds = Pick<Surroundings, 'accounts' | 'rules' | 'brands'>
 
 export interface SituationParts {
   readonly vault: Vault
@@ -80,28 +105,68 @@ export async function readGrounds(
   db: Db,
   builtIns: readonly BuiltInAccount[],
   environmentIds: readonly string[],
-): Promise<Omit<Surroundings, 'shared'>> {
+): Promise<Grounds> {
   const ids = [...new Set(environmentIds)]
   const defaults = ids.map((environmentId) => ({ environmentId, id: DEFAULT_BRAND }))
-  const [rows, brands] = await Promise.all([readProviders(db, ids), readBrands(db, defaults)])
-  return { accounts: byEnvironment(ids, rows, builtIns), brands }
+  const [rows, environments, brands] = await Promise.all([
+    readProviders(db, ids),
+    readEnvironmentRules(db, ids),
+    readBrands(db, defaults),
+  ])
+  return {
+    accounts: new Map(ids.map((id) => [id, accountsOf(rows, builtIns, id)])),
+    rules: new Map(environments.map(({ id, ...rules }) => [id, rules as Rules])),
+    brands,
+  }
 }
 
 /** And what some of these messages share: nothing is asked for that none of them names. */
 export async function readSurroundings(
   db: Db,
-  grounds: Omit<Surroundings, 'shared'>,
+  grounds: Grounds,
   occasions: readonly Occasion[],
+  now: Date,
 ): Promise<Surroundings> {
-  const shared = await readShared(db, {
-    topics: named(occasions, ({ topicId }) => topicId),
-    lists: named(occasions, ({ listId, topicId }) => (topicId === null ? null : listId)),
-    tenants: named(occasions, ({ tenantId }) => tenantId),
-  })
+  const [shared, used] = await Promise.all([
+    readShared(db, {
+      topics: named(occasions, ({ topicId }) => topicId),
+      lists: named(occasions, ({ listId, topicId }) => (topicId === null ? null : listId)),
+      tenants: named(occasions, ({ tenantId }) => tenantId),
+    }),
+    readUsed(db, grounds, occasions, now),
+  ])
   const wanted = brandsOf(occasions, shared)
-  if (wanted.length === 0) return { ...grounds, shared }
-  return { ...grounds, shared, brands: new Map([...grounds.brands, ...(await readBrands(db, wanted))]) }
+  if (wanted.length === 0) return { ...grounds, shared, used }
+  return { ...grounds, shared, used, brands: new Map([...grounds.brands, ...(await readBrands(db, wanted))]) }
 }
+
+/** How far the send limits that hold for some of these messages are used up; nothing is asked for where there are none. */
+async function readUsed(
+  db: Db,
+  { rules }: Grounds,
+  occasions: readonly Occasion[],
+  now: Date,
+): Promise<ReadonlyMap<string, number>> {
+  const counters = new Map<string, Counter>()
+  for (const occasion of occasions) {
+    const limits = occasion.isCounted ? [] : (rules.get(occasion.environmentId)?.sendLimits ?? [])
+    for (const counter of countersOf(limits, occasion, now)) counters.set(counterName(counter), counter)
+  }
+  if (counters.size === 0) return new Map()
+  const counts = await readCounts(db, [...counters.values()])
+  return new Map([...counters.keys()].map((name, index) => [name, counts[index]!]))
+}
+
+/** What they are once another message was counted. */
+export function countAlso(surroundings: Surroundings, occasion: Occasion, now: Date): Surroundings {
+  const limits = surroundings.rules.get(occasion.environmentId)?.sendLimits ?? []
+  if (limits.length === 0) return surroundings
+  const used = new Map(surroundings.used)
+  for (const name of new Set(countersOf(limits, occasion, now).map(counterName))) used.set(name, (used.get(name) ?? 0) + 1)
+  return { ...surroundings, used }
+}
+
+const counterName = ({ environmentId, key }: Counter) => `${environmentId}\n${key}`
 
 function named(occasions: readonly Occasion[], idOf: (occasion: Occasion) => string | null): readonly Named[] {
   const found = new Map<string, Named>()
@@ -120,28 +185,21 @@ function brandsOf(occasions: readonly Occasion[], { chains }: SharedFacts): read
   }
   for (const { environmentId, tenantId, definition } of occasions) {
     add(environmentId, definition.brandId ?? null)
+    add(environmentId, definition.channels?.EMAIL?.brandId ?? null)
     if (tenantId === null) continue
     for (const { brandId } of chains.get(keyOf(environmentId, tenantId)) ?? []) add(environmentId, brandId)
   }
   return [...found.values()]
 }
 
-function byEnvironment(
-  environmentIds: readonly string[],
-  rows: readonly Selectable<ProviderRow>[],
-  builtIns: readonly BuiltInAccount[],
-): ReadonlyMap<string, readonly Account[]> {
-  const ofEnvironment = (id: string) => rows.filter((row) => row.environment_id === id)
-  return new Map(environmentIds.map((id) => [id, accountsOf(ofEnvironment(id), builtIns)]))
-}
-
 /** One message's circumstances, from what is known of its person and what it shares with others. Pure but for the clock. */
 export function situationOf(
   occasion: Occasion,
   person: PersonRow,
-  { accounts, shared, brands }: Surroundings,
+  { accounts, rules, shared, brands, used }: Surroundings,
   { vault, now }: SituationParts,
 ): Situation {
+  const at = now()
   const { environmentId, userId, tenantId, topicId, listId, definition } = occasion
   const to = addressed(occasion)
   const chain = tenantId === null ? [] : (shared.chains.get(keyOf(environmentId, tenantId)) ?? [])
@@ -151,22 +209,68 @@ export function situationOf(
   const stored = person.tokens ?? []
   const kept = stored.flatMap((token) => storedToken(environmentId, userId ?? '', token, vault) ?? [])
   const inline = (to.deviceTokens ?? []).flatMap((token) => inlineToken(environmentId, token, vault) ?? [])
+  const profile = profileOf(chain, person, to)
+  const data = to.data == null ? definition.data : deepMerge(definition.data, to.data)
+  const tenant = inContext(chain)
+  const ofEmails = definition.channels?.EMAIL?.brandId
   return {
     snapshot: {
       to,
       userId,
-      profile: profileOf(chain, person, to),
+      profile,
       deviceTokens: inline.length > 0 ? inline : kept,
+      directMessages: directMessageAddresses(to, profile, (sealed) => openChatSecret(vault, environmentId, sealed)),
       accounts: accounts.get(environmentId) ?? [],
-      preferences: topic && to.webhook == null ? layersOf(topic, { to, choices: person.choices ?? [], list, chain }) : null,
-      gone: to.webhook == null ? goneOf(occasion, topic, chain) : null,
-      now: now(),
+      preferences: topic && !isPlace(to) ? layersOf(topic, { to, choices: person.choices ?? [], list, chain }) : null,
+      gone: isPlace(to) ? null : goneOf(occasion, topic, chain),
+      routing: routingOf(definition, rules.get(environmentId)),
+      channels: definition.channels ?? NO_CHANNELS,
+      providers: definition.providers ?? [],
+      facts: { data, tenant },
+      timing: timingOf(occasion),
+      limits: limitsOf(occasion, topic, rules.get(environmentId), used, at),
+      now: at,
     },
-    data: to.data == null ? definition.data : deepMerge(definition.data, to.data),
-    tenant: inContext(chain),
+    data,
+    tenant,
     topic,
-    brand: chosenBrand(occasion, chain, brands),
+    brand: chosenBrand(occasion, definition.brandId ?? null, chain, brands),
+    emailBrand: ofEmails === undefined ? null : chosenBrand(occasion, ofEmails, chain, brands),
     sealedTokens: stored.map(({ id }) => id).filter((id) => !kept.some((token) => token.id === id)),
+  }
+}
+
+const NO_CHANNELS: ChannelsSettings = {}
+
+/** Precedence: the message's own, then its environment's. */
+function routingOf({ routing }: Definition, rules: Rules | undefined): Snapshot['routing'] {
+  if (routing !== undefined) return { from: 'message', tree: routing }
+  const ofEnvironment = rules?.routing ?? null
+  return { from: ofEnvironment === null ? 'default' : 'environment', tree: ofEnvironment }
+}
+
+function timingOf({ definition, enqueuedAt, scheduledFor, isUnderWay = false }: Occasion): Timing {
+  const { delay = null, expiresAt } = definition
+  return {
+    delay: isUnderWay ? null : delay,
+    enqueuedAt,
+    scheduledFor,
+    expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
+  }
+}
+
+function limitsOf(
+  occasion: Occasion,
+  topic: TopicFacts | null,
+  rules: Rules | undefined,
+  used: Surroundings['used'],
+  now: Date,
+): LimitsFacts {
+  const counters = countersOf(rules?.sendLimits ?? [], occasion, now)
+  return {
+    used: counters.map((counter) => ({ limit: counter.limit, count: used.get(counterName(counter)) ?? 0 })),
+    isExempt: topic?.exemptFromSendLimits ?? false,
+    isCounted: occasion.isCounted,
   }
 }
 
@@ -176,7 +280,7 @@ function goneOf({ topicId, tenantId }: Occasion, topic: TopicFacts | null, chain
 }
 
 /** The recipient with what its group says for every member. */
-function addressed({ to, definition }: Occasion): KeptRecipient {
+export function addressed({ to, definition }: Pick<Occasion, 'to' | 'definition'>): KeptRecipient {
   const group = to.group === undefined ? undefined : definition.groups?.[to.group]
   if (group === undefined) return to
   const { deviceTokens: _none, ...shared } = group.shared as KeptRecipient
@@ -226,12 +330,13 @@ function layersOf(
 }
 
 function chosenBrand(
-  { environmentId, definition }: Occasion,
+  { environmentId }: Occasion,
+  message: string | null,
   chain: readonly TenantRow[],
   brands: Surroundings['brands'],
 ): RenderedBrand | null {
   const fallback = brands.get(keyOf(environmentId, DEFAULT_BRAND)) ?? null
-  const candidates = { message: definition.brandId ?? null, tenants: chain.map(({ brandId }) => brandId), template: null }
+  const candidates = { message, tenants: chain.map(({ brandId }) => brandId), template: null }
   const id = chooseBrand(candidates, (one) => brands.has(keyOf(environmentId, one)))
   const own = id === null ? null : (brands.get(keyOf(environmentId, id)) ?? null)
   return brandOf(own, fallback)

@@ -1,10 +1,26 @@
 import type { Db, Tx } from './database.ts'
 
-export async function upsertEnvironment(tx: Tx, row: { id: string; name: string; updatedAt: Date }): Promise<void> {
+export interface EnvironmentRow {
+  readonly id: string
+  readonly name: string
+  /** JSON; null where there is none. */
+  readonly routing: unknown
+  /** A list, as JSON. */
+  readonly sendLimits: unknown
+  readonly updatedAt: Date
+}
+
+export async function upsertEnvironment(tx: Tx, row: EnvironmentRow): Promise<void> {
+  const said = {
+    name: row.name,
+    routing: row.routing === null ? null : JSON.stringify(row.routing),
+    send_limits: JSON.stringify(row.sendLimits),
+    updated_at: row.updatedAt,
+  }
   await tx
     .insertInto('environment')
-    .values({ id: row.id, name: row.name, updated_at: row.updatedAt })
-    .onConflict((conflict) => conflict.column('id').doUpdateSet({ name: row.name, updated_at: row.updatedAt }))
+    .values({ id: row.id, ...said })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(said))
     .execute()
 }
 
@@ -14,6 +30,22 @@ export async function insertEnvironment(tx: Tx, row: { id: string; name: string 
     .insertInto('environment')
     .values(row)
     .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+/** What an environment says for all of its messages. */
+export interface EnvironmentRules {
+  readonly id: string
+  readonly routing: unknown
+  readonly sendLimits: unknown
+}
+
+export async function readEnvironmentRules(db: Db, ids: readonly string[]): Promise<readonly EnvironmentRules[]> {
+  if (ids.length === 0) return []
+  return db
+    .selectFrom('environment')
+    .select(['id', 'routing', 'send_limits as sendLimits'])
+    .where('id', 'in', [...ids])
     .execute()
 }
 

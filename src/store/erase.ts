@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Tx } from './database.ts'
 
 /** What stands where an address or a user's id stood. */
-const ERASED = '(erased)'
+export const ERASED = '(erased)'
 
 /** A message whose person is gone. */
 export interface ErasedMessage {
@@ -107,7 +107,7 @@ export async function eraseDeadLetters(tx: Tx, environmentId: string, messageIds
 export async function emptyRequests(tx: Tx, environmentId: string, requestIds: readonly string[]): Promise<void> {
   await sql`
     update request r
-    set definition = r.definition || '{"content": {"title": null, "body": null}, "data": {}}'
+    set definition = (r.definition - 'channels' - 'providers') || '{"content": {"title": null, "body": null}, "data": {}}'
       || jsonb_build_object('metadata', coalesce(r.definition -> 'metadata', '{}') || '{"traceId": null}')
     where r.environment_id = ${environmentId} and r.id = any(${requestIds})
       and r.expanded and r.expansion is null and jsonb_array_length(coalesce(r.definition -> 'groups', '[]')) = 0

@@ -80,6 +80,7 @@ export interface TopicFacts {
   readonly name: string
   readonly defaultStatus: PreferenceStatus
   readonly includeUnsubscribeHeader: boolean
+  readonly exemptFromSendLimits: boolean
 }
 
 type Preferences = TenantRow['defaultPreferences']
@@ -128,7 +129,7 @@ function wantedRows(wanted: readonly Named[]) {
 async function topicsOf(db: Db, wanted: readonly Named[]) {
   const { rows } = await sql<TopicFacts & { environmentId: string }>`
     select environment_id as "environmentId", id, name, default_status as "defaultStatus",
-           include_unsubscribe_header as "includeUnsubscribeHeader"
+           include_unsubscribe_header as "includeUnsubscribeHeader", exempt_from_send_limits as "exemptFromSendLimits"
     from ${wantedRows(wanted)} join topic using (environment_id, id)`.execute(db)
   return rows
 }

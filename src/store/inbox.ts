@@ -12,6 +12,8 @@ export interface NewInboxMessage {
   readonly data: unknown
   readonly tags: readonly string[]
   readonly createdAt: Date
+  /** ISO 8601; null where it stays. */
+  readonly expiresAt: string | null
 }
 
 export interface InboxCounts {
@@ -24,11 +26,11 @@ export interface InboxCounts {
 export async function insertInboxMessages(tx: Tx, messages: readonly NewInboxMessage[]): Promise<ReadonlySet<string>> {
   if (messages.length === 0) return new Set()
   const { rows } = await sql<{ id: string }>`
-    insert into inbox_message (environment_id, id, user_id, tenant_id, title, preview, body, data, tags, created_at)
-    select "environmentId", id, "userId", "tenantId", title, preview, body, data, tags, "createdAt"
+    insert into inbox_message (environment_id, id, user_id, tenant_id, title, preview, body, data, tags, created_at, expires_at)
+    select "environmentId", id, "userId", "tenantId", title, preview, body, data, tags, "createdAt", "expiresAt"
     from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb)
       as m("environmentId" text, id text, "userId" text, "tenantId" text, title text, preview text, body text, data jsonb,
-           tags text[], "createdAt" timestamptz)
+           tags text[], "createdAt" timestamptz, "expiresAt" timestamptz)
     order by 1, 2
     on conflict do nothing
     returning id`.execute(tx)

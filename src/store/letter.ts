@@ -17,6 +17,11 @@ export interface LetterRow extends PersonRow {
   readonly tags: readonly string[]
   readonly to: Record<string, unknown>
   readonly enqueuedAt: Date
+  readonly scheduledFor: Date | null
+  /** It was a dead letter then, and was put back on its way. */
+  readonly redrivenAt: Date | null
+  /** When the send limits counted it. */
+  readonly countedAt: Date | null
   readonly definition: Record<string, unknown>
   readonly mode: ApiKeyMode
   readonly deliveries: readonly DeliveryRow[] | null
@@ -44,7 +49,8 @@ export async function readLetters(db: Db, refs: readonly MessageRef[]): Promise<
   const { rows } = await sql<LetterRow>`
     select m.environment_id as "environmentId", m.id, m.request_id as "requestId", m.status, m.user_id as "userId",
            m.tenant_id as "tenantId", m.job_id as "jobId", m.list_id as "listId", m.topic_id as "topicId", m.tags, m."to",
-           m.enqueued_at as "enqueuedAt", r.definition, r.mode, ${PERSON_COLUMNS}, d.deliveries
+           m.enqueued_at as "enqueuedAt", m.scheduled_for as "scheduledFor", m.redriven_at as "redrivenAt",
+           m.counted_at as "countedAt", r.definition, r.mode, ${PERSON_COLUMNS}, d.deliveries
     from unnest(${refs.map((ref) => ref.environmentId)}::text[], ${refs.map((ref) => ref.messageId)}::text[]) as ref(environment_id, id)
     join message m on m.environment_id = ref.environment_id and m.id = ref.id
     join request r on r.environment_id = m.environment_id and r.id = m.request_id

@@ -26,10 +26,15 @@ export interface NewMessage {
   readonly listId: string | null
   readonly audienceId: string | null
   readonly topicId: string | null
+  /** The message that this one sends again. */
+  readonly resendOf?: string
   readonly tags: readonly string[]
   readonly traceId: string | null
   readonly event: string | null
   readonly enqueuedAt: Date
+  readonly scheduledFor?: Date | null
+  /** As text: ISO 8601. */
+  readonly expiresAt?: string | null
 }
 
 /**
@@ -51,13 +56,14 @@ export async function insertMessages(
     )
     insert into message
       (environment_id, id, request_id, status, reason, error, user_id, recipient, "to", tenant_id, list_id, audience_id, topic_id,
-       tags, trace_id, event, enqueued_at, updated_at)
+       resend_of, tags, trace_id, event, enqueued_at, scheduled_for, expires_at, updated_at)
     select "environmentId", id, "requestId", status, reason, error, "userId", recipient, "to", "tenantId", "listId", "audienceId",
-           "topicId", tags, "traceId", event, "enqueuedAt", "enqueuedAt"
+           "topicId", "resendOf", tags, "traceId", event, "enqueuedAt", "scheduledFor", "expiresAt", "enqueuedAt"
     from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb)
       as m("environmentId" text, id text, "requestId" text, status message_status, reason message_reason, error text, "userId" text,
-           recipient text, "to" jsonb, "tenantId" text, "listId" text, "audienceId" text, "topicId" text, tags text[],
-           "traceId" text, event text, "enqueuedAt" timestamptz)
+           recipient text, "to" jsonb, "tenantId" text, "listId" text, "audienceId" text, "topicId" text, "resendOf" text,
+           tags text[], "traceId" text, event text, "enqueuedAt" timestamptz,
+           "scheduledFor" timestamptz, "expiresAt" timestamptz)
     on conflict (environment_id, id) do nothing
     returning id`.execute(tx)
   return new Set(rows.map(({ id }) => id))

@@ -1,11 +1,9 @@
-import type { Selectable } from 'kysely'
-import type { Provider } from '../generated/tables.ts'
 import type { Db } from './database.ts'
-import { readProviders } from './provider.ts'
+import { type ProviderRows, readProviders } from './provider.ts'
 
 export interface ProviderReads {
-  /** The accounts that were put in an environment. */
-  readProviders(environmentId: string): Promise<readonly Selectable<Provider>[]>
+  /** The accounts that were put in an environment, and what was learned of its accounts. */
+  readProviders(environmentId: string): Promise<ProviderRows>
 }
 
 export function createProviderReads(db: Db): ProviderReads {

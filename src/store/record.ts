@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Channel, DeliveryStatus, MessageReason, MessageStatus, ProviderHealth } from '../generated/tables.ts'
+import type { Channel, DeliveryStatus, MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { Tx } from './database.ts'
 
 /** What changes about a message. Times that are null stay as they are. */
@@ -10,6 +10,7 @@ export interface MessageChange {
   readonly reason: MessageReason | null
   readonly error: string | null
   readonly sentAt: Date | null
+  readonly scheduledFor?: Date | null
   readonly updatedAt: Date
 }
 
@@ -42,19 +43,29 @@ export interface NewOutput {
 
 /** Messages still under way, or already sent to one of several addresses: only these may be moved by a delivery. */
 const MOVABLE = sql`('ENQUEUED', 'DELAYED', 'ROUTED', 'SENT')`
+/** A provider reported it, or a person did it: what another of the message's deliveries comes to does not take that back. */
+const REPORTED = sql`('DELIVERED', 'OPENED', 'CLICKED')`
 
-/** Moves messages; updated_at says when the status last changed. Those that are no longer a delivery's to move (canceled, say) are not in the answer. */
+/**
+ * Moves messages; updated_at says when the status last changed. Those that are no longer a delivery's to move (canceled, say,
+ * or delivered where the change is any other than SENT) are not in the answer. One that was reported BOUNCED between two of its
+ * deliveries is SENT by the second.
+ */
 export async function changeMessages(tx: Tx, changes: readonly MessageChange[]): Promise<ReadonlySet<string>> {
   if (changes.length === 0) return new Set()
+  const ordered = [...changes].sort((one, other) => (one.id < other.id ? -1 : 1))
   const { rows } = await sql<{ id: string }>`
     update message m
-    set status = c.status, reason = c.reason, error = c.error,
-        updated_at = case when m.status <> c.status then c."updatedAt" else m.updated_at end,
-        sent_at = coalesce(m.sent_at, c."sentAt")
-    from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
+    set status = case when m.status in ${REPORTED} then m.status else c.status end, reason = c.reason, error = c.error,
+        updated_at = case when m.status in (c.status, 'DELIVERED', 'OPENED', 'CLICKED') then m.updated_at else c."updatedAt" end,
+        sent_at = coalesce(m.sent_at, c."sentAt"), scheduled_for = coalesce(c."scheduledFor", m.scheduled_for)
+    from jsonb_to_recordset(${JSON.stringify(ordered)}::jsonb)
       as c("environmentId" text, id text, status message_status, reason message_reason, error text, "sentAt" timestamptz,
-           "updatedAt" timestamptz)
-    where m.environment_id = c."environmentId" and m.id = c.id and m.status in ${MOVABLE}
+           "scheduledFor" timestamptz, "updatedAt" timestamptz)
+    where m.environment_id = c."environmentId" and m.id = c.id
+      and (c.status <> 'DELAYED' or m.status in ('ENQUEUED', 'DELAYED'))
+      and (m.status in ${MOVABLE}
+        or (c.status = 'SENT' and (m.status in ${REPORTED} or (m.status = 'UNDELIVERABLE' and m.reason = 'BOUNCED'))))
     returning m.id`.execute(tx)
   return new Set(rows.map((row) => row.id))
 }
@@ -74,15 +85,36 @@ export async function insertDeliveries(tx: Tx, deliveries: readonly DeliveryChan
     from jsonb_to_recordset(${JSON.stringify(deliveries)}::jsonb) as ${DELIVERY_COLUMNS}`.execute(tx)
 }
 
-/** Deliveries that go on. What a provider said of itself and when it took the message stay. */
-export async function changeDeliveries(tx: Tx, changes: readonly DeliveryChange[]): Promise<void> {
-  if (changes.length === 0) return
-  await sql`
+/**
+ * Deliveries that go on. What a provider said of itself and when it took the message stay. So does what it reported since:
+ * DELIVERED is the last word; an attempt that a report closed is not UNKNOWN again. The answer is the messages that have a
+ * delivery among these which was reported BOUNCED.
+ */
+export async function changeDeliveries(tx: Tx, changes: readonly DeliveryChange[]): Promise<ReadonlySet<string>> {
+  if (changes.length === 0) return new Set()
+  const { rows } = await sql<{ messageId: string; bounced: boolean }>`
     update delivery d
-    set status = c.status, reference = coalesce(c.reference, d.reference), error = c.error,
-        sent_at = coalesce(d.sent_at, c."sentAt"), next_attempt_at = c."nextAttemptAt", attempts = c.attempts
+    set status = case
+          when d.reports = '{}' then c.status
+          when 'DELIVERED' = any(d.reports) then d.status
+          when c.status in ('SENT', 'UNKNOWN') then 'UNDELIVERABLE'
+          else c.status end,
+        reference = coalesce(c.reference, d.reference),
+        error = case when d.reports = '{}' then c.error else d.error end,
+        sent_at = coalesce(d.sent_at, c."sentAt"),
+        next_attempt_at = case
+          when 'DELIVERED' = any(d.reports) or (d.reports <> '{}' and c.status = 'UNKNOWN') then null
+          else c."nextAttemptAt" end,
+        attempts = case
+          when d.reports = '{}' or c.attempts -> -1 ->> 'outcome' = 'ACCEPTED' then c.attempts
+          when 'DELIVERED' = any(d.reports) then d.attempts
+          when jsonb_array_length(c.attempts) > jsonb_array_length(d.attempts) then c.attempts
+          when coalesce(c.attempts -> -1 ->> 'outcome', 'UNKNOWN') = 'UNKNOWN' then d.attempts
+          else c.attempts end
     from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb) as ${DELIVERY_COLUMNS}
-    where d.environment_id = c."environmentId" and d.id = c.id`.execute(tx)
+    where d.environment_id = c."environmentId" and d.id = c.id
+    returning d.message_id as "messageId", 'BOUNCED' = any(d.reports) as bounced`.execute(tx)
+  return new Set(rows.flatMap(({ messageId, bounced }) => (bounced ? [messageId] : [])))
 }
 
 export interface NewPlan {
@@ -146,17 +178,4 @@ export async function retireDeviceTokens(
     update device_token d set status = 'FAILED', status_reason = t.reason, updated_at = now()
     from jsonb_to_recordset(${JSON.stringify(tokens)}::jsonb) as t("environmentId" text, id text, reason text)
     where d.environment_id = t."environmentId" and d.id = t.id`.execute(tx)
-}
-
-/** Marks the accounts as they were put at `putAt`; one that was put again since keeps the health it got with that. */
-export async function markProviders(
-  tx: Tx,
-  marks: readonly { environmentId: string; id: string; putAt: Date; health: ProviderHealth; error: string }[],
-): Promise<void> {
-  if (marks.length === 0) return
-  const once = [...new Map(marks.map((mark) => [`${mark.environmentId}\n${mark.id}\n${mark.putAt.getTime()}`, mark])).values()]
-  await sql`
-    update provider p set health = m.health, last_error = m.error
-    from jsonb_to_recordset(${JSON.stringify(once)}::jsonb) as m("environmentId" text, id text, "putAt" timestamptz, health provider_health, error text)
-    where p.environment_id = m."environmentId" and p.id = m.id and p.updated_at = m."putAt"`.execute(tx)
 }

@@ -25,6 +25,16 @@ describe('A link', () => {
     )
   })
 
+  test('is the same each time it is written, and another for anybody else', () => {
+    const again = createLinks({ vault: createSecrets([first]), publicUrl })
+    expect(again.unsubscribeUrl(link)).toBe(links.unsubscribeUrl(link))
+    expect(again.preferencesUrl(person)).toBe(links.preferencesUrl(person))
+    const others = [{ userId: 'bob' }, { tenantId: null }, { environmentId: 'test' }, { topicId: 'news' }]
+    const urls = others.map((other) => links.unsubscribeUrl({ ...link, ...other }))
+    const nonces = [links.unsubscribeUrl(link), ...urls].map((url) => tokenOf(url).split('.')[1]!.slice(0, 16))
+    expect(new Set(nonces).size).toBe(5)
+  })
+
   test('is a URL as it stands, with nobody readable in it', () => {
     const url = links.unsubscribeUrl(link)
     expect(url).toMatch(/^https:\/\/bells\.example\.com\/unsubscribe\/[A-Za-z0-9_.-]+$/)

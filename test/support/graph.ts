@@ -83,3 +83,26 @@ export async function settledRequest(client: Client, id: string): Promise<readon
   }
   return found.sort((a, b) => (a.recipient < b.recipient ? -1 : 1))
 }
+
+/** A message as a plan of its send foretells it. */
+export interface Planned {
+  readonly outcome: string
+  readonly reason: string | null
+  readonly scheduledFor: string | null
+  readonly steps: readonly { readonly channel: string; readonly providerId: string; readonly address: string }[]
+  readonly decisions: Reached['decisions']
+}
+
+const PLAN = `query ($input: SendInput!) {
+  planSend(input: $input) {
+    messages {
+      outcome reason scheduledFor steps { channel providerId address } decisions { rule subject passed because }
+    }
+  }
+}`
+
+/** What would become of the first recipient of a send. */
+export async function planOf(client: Client, input: Record<string, unknown>): Promise<Planned> {
+  const { planSend } = await ask<{ planSend: { messages: readonly Planned[] } }>(client, PLAN, { input })
+  return planSend.messages[0]!
+}

@@ -67,7 +67,7 @@ export async function startReceiver(options: { tls?: boolean; host?: string; ans
 }
 
 /** For localhost and 127.0.0.1, signed by nobody; of no use but to be refused. */
-const SELF_SIGNED = {
+export const SELF_SIGNED = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg2EiJabcHQbNzbcgM
 H/PoYsdyT10fZQL45BUhDqNNW9ihRANCAAR3xmLGIroXOq3AoIJubVdDHsdbFq9n

@@ -31,13 +31,14 @@ export interface Carillon {
 }
 
 /**
- * Starts src/main.ts and resolves once it says that it is ready.
+ * Starts Carillon and resolves once it says that it is ready.
  *
  * @param env the settings it is started with; nothing of this process's own environment but PATH reaches it
+ * @param main the file that is started
  * @throws with what it logged when it ends before, or is not ready within a minute
  */
-export async function startCarillon(env: Readonly<Record<string, string>>): Promise<Carillon> {
-  const child = spawn(process.execPath, ['--no-warnings', MAIN], {
+export async function startCarillon(env: Readonly<Record<string, string>>, main = MAIN): Promise<Carillon> {
+  const child = spawn(process.execPath, ['--no-warnings', main], {
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: COMPILED, HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -9,7 +9,8 @@ export interface SmtpScript {
   connect?: Reply
   auth?: Reply
   mail?: Reply
-  rcpt?: Reply
+  /** To every recipient, or as each address has it. */
+  rcpt?: Reply | ((address: string) => Reply | undefined)
   /** After the whole body was read. */
   data?: Reply
 }
@@ -62,7 +63,10 @@ export async function startSmtp(options: { login?: boolean } = {}): Promise<Smtp
     },
     onAuth: (_auth, session, done) => play(receiver.script.auth, session, (error) => done(error ?? null, { user: 'user' })),
     onMailFrom: (_address, session, done) => play(receiver.script.mail, session, done),
-    onRcptTo: (_address, session, done) => play(receiver.script.rcpt, session, done),
+    onRcptTo({ address }, session, done) {
+      const { rcpt } = receiver.script
+      play(typeof rcpt === 'function' ? rcpt(address) : rcpt, session, done)
+    },
     onData(stream, session, done) {
       buffer(stream).then((source) => {
         const { mailFrom, rcptTo } = session.envelope
