@@ -154,6 +154,63 @@ export function parseEmailAddress(text: string): string | null {
   return DOMAIN.test(ascii) && ascii.length <= 253 && address.length <= 254 ? address : null
 }
 
+export interface Mailbox {
+  /** As a person reads it; empty where none was given. It may hold anything but `<`, `>` and `"`, line breaks too. */
+  readonly name: string
+  readonly address: string
+}
+
+/** A name and an address. */
+const LONGEST_MAILBOX = 512
+
+/** Reads `ada@example.com` or `Ada <ada@example.com>`, of at most 512 characters; null for anything else, lists among it. */
+export function parseMailbox(text: string): Mailbox | null {
+  const mailbox = text.trim()
+  if (mailbox.length > LONGEST_MAILBOX) return null
+  // Only one part may take the white space before the <, or each way to share it is tried.
+  const named = /^(?:"([^"<>]*)"\s*|([^"<>,;:]*))<([^<>\s]+)>$/.exec(mailbox)
+  const address = parseEmailAddress(named ? named[3]! : mailbox)
+  return address === null ? null : { name: named?.[1] ?? named?.[2]?.trimEnd() ?? '', address }
+}
+
+// ── Email headers and attachments ────────────────────────────────────────────
+
+const MAIL_HEADER_NAME = /^[a-z][a-z0-9-]{0,75}$/i
+/** With the longest name it still fits on one line (RFC 5322, 2.1.1: 998 characters). */
+const MAIL_HEADER_VALUE = /^[\x21-\x7e](?:[\x20-\x7e]{0,898}[\x21-\x7e])?$/
+const MAIL_HEADERS =
+  /^(?:x-.+|in-reply-to|references|list-id|list-help|list-archive|auto-submitted|precedence|importance|priority|sensitivity|feedback-id|comments|keywords|organization|thread-topic|thread-index)$/i
+/** What email providers take for orders (their documentation of SMTP headers), what filters vouch with, and ours. */
+const ACTED_UPON =
+  /^x-(?:carillon|ses|amz|amazon|aws|smtpapi|sg|sendgrid|pm|postmark|resend|mailgun|mailjet|mj|mc|msys|mandrill|sib|mailin|ms-exchange|forefront|microsoft|google|gm|spam|virus|original|forwarded|envelope|sender|auth|authentication|authenticated|received|to|cc|bcc|from)(?:-|$)/i
+
+/**
+ * Null when a send may add this header to an email; otherwise the sentence that says why not. An allow-list: whom a mail
+ * goes to and comes from, what it consists of and who vouches for it are never a header's business.
+ */
+export function checkMailHeader(header: { readonly name: string; readonly value: string }): string | null {
+  if (!MAIL_HEADER_NAME.test(header.name)) return 'The header name must be letters, digits and hyphens, at most 76.'
+  if (!MAIL_HEADERS.test(header.name) || ACTED_UPON.test(header.name)) return `The header '${header.name}' may not be set.`
+  if (!MAIL_HEADER_VALUE.test(header.value)) return 'The header value must be printable ASCII on one line, 1 to 900 characters.'
+  return null
+}
+
+/** The file types that Gmail takes in no mail ("File types blocked in Gmail"): a system would run them. */
+const EXECUTABLE =
+  /\.(?:ade|adp|apk|appx|appxbundle|bat|cab|chm|cmd|com|cpl|diagcab|dll|dmg|ex|ex_|exe|hta|img|ins|iso|isp|jar|jnlp|js|jse|lib|lnk|mde|mjs|msc|msi|msix|msixbundle|msp|mst|nsh|pif|ps1|reg|scr|sct|sh|shb|sys|vb|vbe|vbs|vhd|vxd|wsc|wsf|wsh|xll)$/i
+
+/** Null when an attachment may be called so; otherwise the sentence that says why not. */
+export function checkAttachmentName(filename: string): string | null {
+  if (filename.length === 0 || filename.length > 255) return 'A file name has 1 to 255 characters.'
+  // Marks that hide, or that turn the direction, let one file type be read as another.
+  if (/[\p{Cc}\p{Cs}\p{Bidi_Control}\u200b\u2028\u2029\u2060\ufeff]/u.test(filename))
+    return 'A file name holds no control characters.'
+  if (/[/\\:]/.test(filename)) return 'A file name is no path: it holds no slash, backslash or colon.'
+  if (/^[.\s]|[.\s]$/.test(filename)) return 'A file name neither starts nor ends with a dot or space.'
+  if (EXECUTABLE.test(filename)) return 'Files of this kind may not be attached: mail programs refuse them.'
+  return null
+}
+
 // ── Push subscriptions ───────────────────────────────────────────────────────
 
 const BASE64URL = /^[A-Za-z0-9_-]+={0,2}$/

@@ -1,4 +1,4 @@
-import type { HttpReply, Outcome } from './provider.ts'
+import type { HttpReply, Outcome, Rejected } from './provider.ts'
 
 /** The longest wait that a server may ask for: a message lives no longer. */
 const MAX_RETRY_AFTER_MS = 72 * 3_600_000
@@ -35,7 +35,57 @@ export function classifyHttp(reply: HttpReply, now: Date): Outcome {
     const afterMs = readRetryAfter(reply.headers['retry-after'], now)
     return { kind: 'retry', error, code, ...(afterMs !== undefined && { afterMs }) }
   }
-  if (status === 401 || status === 403) return { kind: 'misconfigured', error, code }
+  if (status === 401) return { kind: 'misconfigured', error, code, isLogin: true }
+  if (status === 403) return { kind: 'misconfigured', error, code }
   if (status === 413) return { kind: 'rejected', what: 'content', error, code }
   return { kind: 'rejected', what: 'request', error, code }
+}
+
+/** The JSON that a provider's own interface answered; undefined where it is none. */
+export function readJson(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
+/** The words of a provider's own interface, as a sentence for people may hold them: one line of at most 200 characters. */
+export function quote(words: string): string {
+  return words
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .trim()
+    .slice(0, 200)
+}
+
+/** What an error code of a provider's own says about a message. login: misconfigured, by the credentials alone. */
+export type Meaning = Rejected | 'retry' | 'misconfigured' | 'login'
+
+/** What a provider's own interface said was wrong. Without a meaning, the status says it. */
+export interface Said {
+  readonly code: string
+  readonly words: string
+  readonly meaning?: Meaning
+}
+
+/** What a table says about a code of a provider's: its own rows alone, whatever the code is called. */
+export function lookUp<T>(table: Readonly<Record<string, T>>, code: string): T | undefined {
+  return Object.hasOwn(table, code) ? table[code] : undefined
+}
+
+/** The outcome that a provider's own error stands for, where it says more than the HTTP status. */
+export function classifySaid(provider: string, reply: HttpReply, { code, words, meaning }: Said, now: Date): Outcome {
+  const outcome = classifyHttp(reply, now)
+  const kind = meaning ?? (outcome.kind === 'rejected' ? outcome.what : outcome.kind)
+  // What was said about a login is for nobody.
+  if (kind === 'misconfigured' || kind === 'login') {
+    const isLogin = kind === 'login' || (reply.kind === 'answered' && reply.status === 401)
+    return { kind: 'misconfigured', error: `${provider} answered ${code}.`, code, ...(isLogin && { isLogin }) }
+  }
+  const error = words === '' ? `${provider} answered ${code}.` : `${provider} answered ${code}: ${quote(words)}`
+  if (kind === 'retry') {
+    const afterMs = reply.kind === 'answered' ? readRetryAfter(reply.headers['retry-after'], now) : undefined
+    return { kind, error, code, ...(afterMs !== undefined && { afterMs }) }
+  }
+  return { kind: 'rejected', what: kind === 'address' || kind === 'content' ? kind : 'request', error, code }
 }

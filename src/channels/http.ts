@@ -8,6 +8,8 @@ const MAX_BODY_BYTES = 16 * 1024
 const MAX_HEADER_BYTES = 16 * 1024
 /** A server that hangs must not take every socket there is; what waits for one has not been sent. */
 const CONNECTIONS_PER_ORIGIN = 64
+/** One connection carries many calls at once; undici opens up to 100 streams on each, or as many as the server allows. */
+const HTTP2_CONNECTIONS_PER_ORIGIN = 4
 
 export interface HttpDoorOptions {
   readonly guard: AddressGuard
@@ -19,38 +21,64 @@ export interface HttpDoorOptions {
 
 /**
  * The one door out for HTTP. It follows no redirect (a 3xx is an answer), checks every address a name resolves to and
- * the one connected to, verifies TLS always, and reads at most 16 KiB of an answer: the rest is cut, the status counts.
+ * the one connected to, verifies TLS always, and reads at most 16 KiB of an answer, or the call's own `maxBytes`: the rest
+ * is cut, the status counts. A call that asks for HTTP/2 gets it where the server offers it (ALPN), otherwise HTTP/1.1.
  */
 export function createHttpDoor(options: HttpDoorOptions): HttpDoor & { close(): Promise<void> } {
   const { guard, timeouts = {}, resolve = resolveBySystem } = options
   const connectMs = timeouts.connect ?? 5_000
   const totalMs = timeouts.total ?? 15_000
   // Apart, so that no connection opened to a trusted address is used for a call that has to be checked.
-  const guardedAgent = createAgent(createGuardedConnector(guard, resolve, connectMs))
-  const trustedAgent = createAgent(buildConnector({ timeout: connectMs, lookup: createCheckedLookup(resolve, () => null) }))
+  const [guarded, trusted] = [guard, null].map((each) => ({
+    http1: createAgent(createConnector({ guard: each, resolve, timeout: connectMs, http2: false }), false),
+    http2: createAgent(createConnector({ guard: each, resolve, timeout: connectMs, http2: true }), true),
+  })) as [Agents, Agents]
 
   async function request(call: HttpCall): Promise<HttpReply> {
     const refused = call.trusted ? null : guard.refuseUrl(call.url)
     if (refused !== null) return { kind: 'refused', error: refused }
-    return exchange(call.trusted ? trustedAgent : guardedAgent, call, totalMs)
+    const agents = call.trusted ? trusted : guarded
+    return exchange(call.http2 ? agents.http2 : agents.http1, call, totalMs)
   }
 
   async function close(): Promise<void> {
-    await Promise.all([guardedAgent.destroy(), trustedAgent.destroy()])
+    await Promise.all([guarded, trusted].flatMap(({ http1, http2 }) => [http1.destroy(), http2.destroy()]))
   }
 
   return { request, guard, close }
 }
 
-function createAgent(connect: buildConnector.connector): Agent {
-  return new Agent({ connect, connections: CONNECTIONS_PER_ORIGIN, maxHeaderSize: MAX_HEADER_BYTES, pipelining: 1 })
+interface Agents {
+  readonly http1: Agent
+  readonly http2: Agent
+}
+
+function createAgent(connect: buildConnector.connector, http2: boolean): Agent {
+  const limits = http2 ? { connections: HTTP2_CONNECTIONS_PER_ORIGIN } : { connections: CONNECTIONS_PER_ORIGIN, pipelining: 1 }
+  return new Agent({ connect, maxHeaderSize: MAX_HEADER_BYTES, ...limits })
+}
+
+interface ConnectorOptions {
+  /** Null: every address may be reached. */
+  readonly guard: AddressGuard | null
+  readonly resolve: Resolve
+  /** In milliseconds, TLS included. */
+  readonly timeout: number
+  readonly http2: boolean
+}
+
+function createConnector({ guard, resolve, timeout, http2 }: ConnectorOptions): buildConnector.connector {
+  const build = (refuse: (ip: string) => string | null) =>
+    buildConnector({ timeout, allowH2: http2, preferH2: http2, lookup: createCheckedLookup(resolve, refuse) })
+  return guard ? guardConnector(guard, build) : build(() => null)
 }
 
 /** Names are checked when they are resolved, and whatever was connected to once more: a lookup is not called for literals. */
-function createGuardedConnector(guard: AddressGuard, resolve: Resolve, timeout: number): buildConnector.connector {
-  const connectors = [false, true].map((plain) =>
-    buildConnector({ timeout, lookup: createCheckedLookup(resolve, (ip) => guard.refuseAddress(ip, plain)) }),
-  )
+function guardConnector(
+  guard: AddressGuard,
+  build: (refuse: (ip: string) => string | null) => buildConnector.connector,
+): buildConnector.connector {
+  const connectors = [false, true].map((plain) => build((ip) => guard.refuseAddress(ip, plain)))
   return (target, callback) => {
     const plain = isPlain(new URL(`${target.protocol}//${target.host ?? target.hostname}`))
     connectors[plain ? 1 : 0]!(target, (...result) => {
@@ -67,7 +95,7 @@ function createGuardedConnector(guard: AddressGuard, resolve: Resolve, timeout: 
 function exchange(agent: Agent, call: HttpCall, totalMs: number): Promise<HttpReply> {
   const url = new URL(call.url)
   return new Promise((settle) => {
-    const exchanged = new Exchange(settle, totalMs, call.signal)
+    const exchanged = new Exchange(settle, totalMs, call)
     agent.dispatch(
       {
         origin: url.origin,
@@ -88,16 +116,23 @@ function exchange(agent: Agent, call: HttpCall, totalMs: number): Promise<HttpRe
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #settle: (reply: HttpReply) => void
   readonly #signal: AbortSignal | undefined
+  readonly #maxBytes: number
+  readonly #whole: boolean
   readonly #timer: NodeJS.Timeout
   readonly #chunks: Buffer[] = []
   #size = 0
   #controller: Dispatcher.DispatchController | undefined
   #head: { status: number; headers: Record<string, string> } | undefined
+  /** All of the answer that is to be read has been read. */
+  #isRead = false
   #done = false
 
-  constructor(settle: (reply: HttpReply) => void, totalMs: number, signal: AbortSignal | undefined) {
+  constructor(settle: (reply: HttpReply) => void, totalMs: number, call: HttpCall) {
+    const { signal, maxBytes = MAX_BODY_BYTES, whole = false } = call
     this.#settle = settle
     this.#signal = signal
+    this.#maxBytes = maxBytes
+    this.#whole = whole
     // Not AbortSignal.timeout: one that has served its call would still fire, with an exception and its stack.
     this.#timer = setTimeout(this.#stop, totalMs)
     signal?.addEventListener('abort', this.#stop, { once: true })
@@ -120,15 +155,17 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const room = MAX_BODY_BYTES - this.#size
+    const room = this.#maxBytes - this.#size
     this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk)
     this.#size += chunk.length
-    if (this.#size < MAX_BODY_BYTES) return
+    if (this.#size < this.#maxBytes) return
+    this.#isRead = true
     this.#finish()
     controller.abort(new Error('The answer was longer than is read.'))
   }
 
   onResponseEnd(): void {
+    this.#isRead = true
     this.#finish()
   }
 
@@ -136,14 +173,16 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#finish(error)
   }
 
-  /** A status that came counts, whatever became of the body after it. */
+  /** A status that came counts, whatever became of the body after it, unless the body is what was asked for. */
   #finish(error?: Error): void {
     if (this.#done) return
     this.#done = true
     clearTimeout(this.#timer)
     this.#signal?.removeEventListener('abort', this.#stop)
-    if (this.#head) {
-      this.#settle({ kind: 'answered', ...this.#head, body: Buffer.concat(this.#chunks).toString('utf8') })
+    if (this.#head && (this.#isRead || !this.#whole)) {
+      const bytes = Buffer.concat(this.#chunks)
+      const body = this.#whole ? { body: '', bytes } : { body: bytes.toString('utf8') }
+      this.#settle({ kind: 'answered', ...this.#head, ...body })
     } else if (error instanceof AddressRefused) {
       this.#settle({ kind: 'refused', error: error.message })
     } else if (this.#controller) {

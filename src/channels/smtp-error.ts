@@ -30,7 +30,8 @@ export function classifySmtpError(error: unknown, bodyRead: boolean, password?: 
 
 function classifySilence(code: string | undefined, bodyRead: boolean): Outcome {
   if (bodyRead) return { kind: 'unknown', error: 'The mail was sent, but the mail server did not confirm it.' }
-  if (code === 'EAUTH') return { kind: 'misconfigured', error: 'The mail server takes no login of the kind configured.' }
+  if (code === 'EAUTH')
+    return { kind: 'misconfigured', error: 'The mail server takes no login of the kind configured.', isLogin: true }
   if (code === 'ETLS') return { kind: 'retry', error: 'No secure connection to the mail server could be made.' }
   if (code === 'EMESSAGE') return { kind: 'rejected', what: 'content', error: 'The mail is larger than the mail server takes.' }
   return { kind: 'retry', error: 'The connection to the mail server was lost.' }
@@ -47,13 +48,22 @@ function classifyReply({ status, command, enhanced }: Reply, error: string, says
   const code = String(status)
   if (status < 500) {
     const isGreylisting = saysGrey || (command === 'RCPT TO' && (status === 450 || status === 451))
-    return { kind: 'retry', error, code, ...(isGreylisting && { afterMs: GREYLISTING_MS }) }
+    const about = { ...(isOfMailbox({ status, command, enhanced }) && { about: 'address' as const }) }
+    return { kind: 'retry', error, code, ...(isGreylisting && { afterMs: GREYLISTING_MS }), ...about }
   }
-  if (CREDENTIAL_CODES.has(status) || command.startsWith('AUTH')) return { kind: 'misconfigured', error, code }
+  if (CREDENTIAL_CODES.has(status) || command.startsWith('AUTH')) {
+    // Kept with the account, where nobody's address has any business.
+    return { kind: 'misconfigured', error: `The mail server answered ${code}.`, code, isLogin: true }
+  }
   if (enhanced === '5.3.4' || (status === 552 && command !== 'RCPT TO')) return { kind: 'rejected', what: 'content', error, code }
   // Before the recipient was named, it is us or the sender that the server does not want.
   const what = command === 'RCPT TO' || command === 'DATA' ? 'address' : 'request'
   return { kind: 'rejected', what, error, code }
+}
+
+/** Said of one mailbox (RFC 5321, 4.2.3), and not of the server: its system and its network have codes of their own (RFC 3463, 3). */
+function isOfMailbox({ status, command, enhanced }: Reply): boolean {
+  return command === 'RCPT TO' && (status === 450 || status === 452) && !/^4\.[34]\./.test(enhanced)
 }
 
 function readEnhanced(response: string): string {

@@ -1,10 +1,11 @@
+import { type Readable, Transform } from 'node:stream'
 import { LRUCache } from 'lru-cache'
-import MailComposer from 'nodemailer/lib/mail-composer'
-import { encodeWord } from 'nodemailer/lib/mime-funcs'
 import type MimeNode from 'nodemailer/lib/mime-node'
 import SMTPPool from 'nodemailer/lib/smtp-pool'
 import { z } from 'zod'
-import { parseEmailAddress } from './address.ts'
+import type { Mailbox } from './address.ts'
+import { type Mail, readMail, senderSetting } from './mail.ts'
+import { composeMime } from './mime.ts'
 import { type AddressGuard, type DeliverContext, type Outcome, type Outgoing, type Provider, secret } from './provider.ts'
 import { classifySmtpError } from './smtp-error.ts'
 import { connectTo } from './smtp-socket.ts'
@@ -14,8 +15,6 @@ const ACCOUNTS_KEPT = 100
 const IDLE_MS = 60_000
 const GREETING_MS = 10_000
 const SILENCE_MS = 20_000
-/** RFC 5322, 2.1.1: so many characters, without the line break. */
-const LONGEST_LINE = 998
 
 const settings = z.object({
   url: secret(
@@ -24,18 +23,10 @@ const settings = z.object({
       .refine((text) => readServer(text) !== null, 'must be smtp://user:password@host:port, or smtps://')
       .describe('Mail server: smtp://user:password@host:port (STARTTLS where offered), or smtps:// (TLS from the start)'),
   ),
-  from: z
-    .string()
-    .refine((text) => parseMailbox(text) !== null, 'must be one address, or Name <address>')
-    .describe('Sender: an address, or Name <address>'),
+  from: senderSetting(),
 })
 
 type SmtpSettings = z.infer<typeof settings>
-
-interface Mailbox {
-  readonly name: string
-  readonly address: string
-}
 
 interface Server {
   readonly host: string
@@ -80,15 +71,25 @@ function check({ url }: SmtpSettings, guard: AddressGuard): { path: readonly str
 }
 
 async function deliver(outgoing: Outgoing, context: DeliverContext<SmtpSettings>, pool: SMTPPool): Promise<Outcome> {
-  const to = parseEmailAddress(outgoing.address.id)
-  if (to === null) return { kind: 'rejected', what: 'address', error: 'The recipient is not an email address.' }
-  const mail = composeMail(outgoing, to, context)
+  const mail = readMail(outgoing, context.settings.from)
+  if ('kind' in mail) return mail
+  const composed = composeMail(mail, outgoing, context)
   try {
-    const { response, serverMessageId } = await send(pool, mail, context.signal)
+    const { response, serverMessageId } = await send(pool, composed, context.signal)
+    const copies = [...mail.cc, ...mail.bcc]
+    if (copies.length > 0) await sendCopies(pool, composeMail(mail, outgoing, context, copies), context.signal)
     return { kind: 'accepted', code: response.slice(0, 3), ...(serverMessageId && { reference: serverMessageId }) }
   } catch (error) {
-    return classifySmtpError(error, mail.wasRead(), readServer(context.settings.url)?.auth?.pass)
+    return classifySmtpError(error, composed.wasRead(), readServer(context.settings.url)?.auth?.pass)
   }
+}
+
+/**
+ * Further recipients get the mail in a transaction of their own, once it was taken for the one the message is for: if it is
+ * refused there, or tried again, they see nothing of it. That one of them is refused does not fail the message.
+ */
+async function sendCopies(pool: SMTPPool, copies: ComposedMail, signal: AbortSignal): Promise<void> {
+  await send(pool, copies, signal).catch(() => {})
 }
 
 interface ComposedMail {
@@ -101,41 +102,42 @@ interface ComposedMail {
 }
 
 function composeMail(
-  { content, address, idempotencyKey, unsubscribeUrl }: Outgoing,
-  to: string,
-  context: DeliverContext<SmtpSettings>,
+  mail: Mail,
+  { idempotencyKey }: Outgoing,
+  { now }: DeliverContext<SmtpSettings>,
+  recipients: readonly Mailbox[] = [mail.to],
 ): ComposedMail {
-  const from = parseMailbox(context.settings.from)!
-  const message = new MailComposer({
-    from,
-    to: { name: plainLine(address.name ?? ''), address: to },
-    envelope: { from: from.address, to: [to] },
-    subject: literally(plainLine(content.subject ?? content.title ?? '')),
-    text: content.text,
-    html: content.html,
-    messageId: `<${idempotencyKey}@${from.address.slice(from.address.indexOf('@') + 1)}>`,
-    date: context.now,
-    headers: unsubscribeUrl === undefined ? [] : unsubscribeHeaders(unsubscribeUrl),
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  }).compile()
+  const message = composeMime(mail, { idempotencyKey, date: now, recipients })
   let wasRead = false
   const createReadStream = message.createReadStream.bind(message)
-  message.createReadStream = (options) => createReadStream(options).once('end', () => (wasRead = true))
+  message.createReadStream = (options) => inLargeParts(createReadStream(options)).once('end', () => (wasRead = true))
   return { message, wasRead: () => wasRead }
 }
 
-/**
- * Where to get out, for the reader's mail program (RFC 2369), and that one POST is enough (RFC 8058; programs do so over https
- * alone). A URL stands on one line, whole: there is no place in it to fold at. One that no line can hold is left out.
- */
-function unsubscribeHeaders(url: string) {
-  const ascii = URL.parse(url)?.href
-  if (ascii === undefined || `List-Unsubscribe: <${ascii}>`.length > LONGEST_LINE) return []
-  return [
-    { key: 'List-Unsubscribe', value: { prepared: true, value: `<${ascii}>` } },
-    { key: 'List-Unsubscribe-Post', value: 'List-Unsubscribe=One-Click' },
-  ]
+const LARGE_BYTES = 64 * 1024
+
+/** Nodemailer streams a mail line by line, and each of its parts would be a write of its own to the socket. */
+function inLargeParts(mail: Readable): Transform {
+  let parts: Buffer[] = []
+  let size = 0
+  const joined = (): Buffer => {
+    const part = Buffer.concat(parts, size)
+    parts = []
+    size = 0
+    return part
+  }
+  const large = new Transform({
+    transform(part: Buffer, _encoding, done) {
+      parts.push(part)
+      size += part.length
+      if (size < LARGE_BYTES) done()
+      else done(null, joined())
+    },
+    flush: (done) => done(null, joined()),
+  })
+  mail.once('error', (error) => large.destroy(error))
+  large.once('close', () => mail.destroy())
+  return mail.pipe(large)
 }
 
 /** Hands a composed mail to the pool, as Nodemailer's own mailer does. */
@@ -144,19 +146,6 @@ function send(pool: SMTPPool, { message }: ComposedMail, signal: AbortSignal): P
     const entry = { data: { signal }, message } as unknown as Parameters<SMTPPool['send']>[0]
     pool.send(entry, (error, info) => (info ? resolve(info) : reject(error)))
   })
-}
-
-/** A subject that looks encoded (RFC 2047) although it is meant as it stands would be decoded; Nodemailer lets it through. */
-function literally(line: string): string {
-  return line.includes('=?') ? encodeWord(line, 'B', 52) : line
-}
-
-/** No control characters, line separators, or marks that hide or turn the direction of what stands beside them. */
-function plainLine(text: string): string {
-  return text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replace(/[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g, '')
-    .trim()
 }
 
 function createPool({ host, port, secure, auth }: Server, guard: AddressGuard | null): SMTPPool {
@@ -205,11 +194,4 @@ function decodePart(text: string): string | null {
   } catch {
     return null
   }
-}
-
-/** Reads `ada@example.com` or `Ada <ada@example.com>`; null for anything else, lists among it. */
-export function parseMailbox(text: string): Mailbox | null {
-  const named = /^\s*(?:"([^"<>]*)"|([^"<>,;:]*?))\s*<([^<>\s]+)>\s*$/.exec(text)
-  const address = parseEmailAddress(named ? named[3]! : text.trim())
-  return address === null ? null : { name: named?.[1] ?? named?.[2] ?? '', address }
 }

@@ -2,15 +2,8 @@ import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
 import { checkWebhookHeader } from './address.ts'
 import { classifyHttp } from './answer.ts'
-import {
-  type Address,
-  type DeliverContext,
-  type HttpReply,
-  type Outcome,
-  type Outgoing,
-  type Provider,
-  secret,
-} from './provider.ts'
+import { applyOverride } from './override.ts'
+import { type DeliverContext, type HttpReply, type Outcome, type Outgoing, type Provider, secret } from './provider.ts'
 
 const SECRET = /^whsec_((?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/
 
@@ -70,7 +63,7 @@ async function deliver(outgoing: Outgoing, context: DeliverContext<WebhookSettin
   const reply = await context.http.request({
     method: 'POST',
     url: outgoing.address.id,
-    headers: { ...extraHeaders(outgoing.address), 'content-type': 'application/json', ...signature },
+    headers: { ...extraHeaders(outgoing), 'content-type': 'application/json', ...signature },
     body,
     signal: context.signal,
   })
@@ -89,13 +82,17 @@ function classifyAnswer(reply: HttpReply, now: Date): Outcome {
   return outcome
 }
 
-function writeBody({ content }: Outgoing, now: Date): string {
+function writeBody({ content, override }: Outgoing, now: Date): string {
   const data = content.payload ?? { title: content.title ?? content.subject, body: content.text }
-  return JSON.stringify({ type: 'message', timestamp: now.toISOString(), data })
+  return JSON.stringify(applyOverride({ type: 'message', timestamp: now.toISOString(), data }, override, {}))
 }
 
-/** What may not be set was refused when it was given; should it come from elsewhere, it is left out. */
-function extraHeaders(address: Address): Record<string, string> {
-  const allowed = (address.headers ?? []).filter((header) => checkWebhookHeader(header) === null)
+/**
+ * Those of the address, under those of the send. What may not be set was refused when it was given; should it come from
+ * elsewhere, it is left out.
+ */
+function extraHeaders({ address, extras }: Outgoing): Record<string, string> {
+  const headers = [...(address.headers ?? []), ...(extras?.headers ?? [])]
+  const allowed = headers.filter((header) => checkWebhookHeader(header) === null)
   return Object.fromEntries(allowed.map(({ name, value }) => [name.toLowerCase(), value]))
 }

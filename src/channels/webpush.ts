@@ -3,15 +3,8 @@ import webPush from 'web-push'
 import { z } from 'zod'
 import { checkPushKeys } from './address.ts'
 import { classifyHttp } from './answer.ts'
-import {
-  type DeliverContext,
-  type HttpReply,
-  type Outcome,
-  type Outgoing,
-  type Provider,
-  type Rendered,
-  secret,
-} from './provider.ts'
+import { applyOverride } from './override.ts'
+import { type DeliverContext, type HttpReply, type Outcome, type Outgoing, type Provider, secret } from './provider.ts'
 
 /** One record of 4,096 bytes less its header, padding delimiter and authentication tag (RFC 8291, section 4). */
 const MAX_PAYLOAD_BYTES = 3_993
@@ -60,7 +53,7 @@ async function deliver(outgoing: Outgoing, context: DeliverContext<WebPushSettin
   const refused = context.http.guard.refuseUrl(address.id)
   if (refused !== null) return { kind: 'rejected', what: 'address', error: refused }
 
-  const payload = writePayload(outgoing.content, outgoing.messageId)
+  const payload = writePayload(outgoing)
   if (Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) {
     return { kind: 'rejected', what: 'content', error: `A push message holds at most ${MAX_PAYLOAD_BYTES} bytes.` }
   }
@@ -69,8 +62,12 @@ async function deliver(outgoing: Outgoing, context: DeliverContext<WebPushSettin
   return classifyPush(reply, address.id, context.now)
 }
 
-function writePayload({ title, subject, text, payload }: Rendered, messageId: string): string {
-  return JSON.stringify({ title: title ?? subject, body: text, data: payload, messageId })
+/** What the page's service worker is given; messageId is by what it knows one that came twice. */
+function writePayload({ content, extras, messageId, override }: Outgoing): string {
+  const { title, subject, text, payload } = content
+  const { icon, clickAction } = extras ?? {}
+  const shown = { title: title ?? subject, body: text, icon, clickAction, data: payload }
+  return JSON.stringify(applyOverride(shown, override, { messageId }))
 }
 
 function encryptAndSign({ address, idempotencyKey }: Outgoing, payload: string, vapidDetails: WebPushSettings) {

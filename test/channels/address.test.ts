@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkPushKeys, checkWebhookHeader, createAddressGuard, parseEmailAddress } from '../../src/channels/address.ts'
+import {
+  checkAttachmentName,
+  checkMailHeader,
+  checkPushKeys,
+  checkWebhookHeader,
+  createAddressGuard,
+  parseEmailAddress,
+  parseMailbox,
+} from '../../src/channels/address.ts'
 
 const strict = createAddressGuard({ allowedNetworks: [], own: ['carillon.example.com:443', 'bells.example.com:8443'] })
 const lenient = createAddressGuard({ allowedNetworks: ['127.0.0.0/8', '10.1.0.0/16', 'fd00:1::/32'] })
@@ -216,6 +224,119 @@ describe('an email address', () => {
         if (address !== null) expect(address).toMatch(/^[^\s@,;<>()"\\]+@[a-z0-9.-]+$/)
       }),
     )
+  })
+})
+
+describe('a mailbox', () => {
+  test('is read with its name', () => {
+    expect(parseMailbox('"The Shop, Ltd." <Shop@Example.com>')).toEqual({ name: 'The Shop, Ltd.', address: 'Shop@example.com' })
+    expect(parseMailbox('shop@example.com')).toEqual({ name: '', address: 'shop@example.com' })
+  })
+
+  test('is read without the white space around it and its name', () => {
+    expect(parseMailbox(' \tAda  L. \u00a0 <ada@example.com>\n')).toEqual({ name: 'Ada  L.', address: 'ada@example.com' })
+    expect(parseMailbox('"Ada" \t<ada@example.com> ')).toEqual({ name: 'Ada', address: 'ada@example.com' })
+    expect(parseMailbox('<ada@example.com>')).toEqual({ name: '', address: 'ada@example.com' })
+  })
+
+  test('is told in no time, however long it is and whatever white space it holds', () => {
+    const before = process.threadCpuUsage()
+    for (const space of [' '.repeat(20_000), '\u00a0'.repeat(20_000), '\t\n'.repeat(10_000)]) {
+      for (const text of [space, `${space}x`, `x${space}x`, `x${space}<`, `${space}"x"${space}<a@x.test`]) {
+        expect(parseMailbox(text)).toBeNull()
+      }
+    }
+    expect(parseMailbox(`${'x'.repeat(500)} <ada@example.com>`)).toBeNull()
+    const { user, system } = process.threadCpuUsage(before)
+    expect((user + system) / 1_000).toBeLessThan(500)
+  })
+
+  test.each(['"A" <a@x.test>, <z@z.test>', 'a@x.test, b@x.test', 'shop', 'A <shop>', '<a@x.test> b', ''])(
+    'is one address and no more: %j',
+    (text) => {
+      expect(parseMailbox(text)).toBeNull()
+    },
+  )
+})
+
+describe('a header for an email', () => {
+  test.each([
+    ['X-Campaign', 'spring'],
+    ['X-Topic', 'orders'],
+    ['X-Session-Id', '7'],
+    ['In-Reply-To', '<a@b.test>'],
+    ['References', '<a@b.test> <c@b.test>'],
+    ['List-Id', 'News <news.example.com>'],
+    ['Auto-Submitted', 'auto-generated'],
+    ['Precedence', 'bulk'],
+    ['X-Priority', '1'],
+    ['Feedback-ID', 'a:b:c:d'],
+    ['X-A', 'v'.repeat(900)],
+  ])('may be added: %s', (name, value) => {
+    expect(checkMailHeader({ name, value })).toBeNull()
+  })
+
+  test.each([
+    ['Bcc', 'e@e.test'],
+    ['To', 'e@e.test'],
+    ['From', 'e@e.test'],
+    ['Reply-To', 'e@e.test'],
+    ['Sender', 'e@e.test'],
+    ['Subject', 's'],
+    ['Return-Path', '<e@e.test>'],
+    ['Message-ID', '<a@b.test>'],
+    ['Content-Type', 'text/html'],
+    ['MIME-Version', '1.0'],
+    ['DKIM-Signature', 'v=1'],
+    ['ARC-Seal', 'i=1'],
+    ['Authentication-Results', 'pass'],
+    ['Received', 'by me'],
+    ['List-Unsubscribe', '<https://e.test>'],
+    ['List-Unsubscribe-Post', 'List-Unsubscribe=One-Click'],
+    ['X-SES-CONFIGURATION-SET', 'other'],
+    ['X-SMTPAPI', '{}'],
+    ['X-Mailgun-Variables', '{}'],
+    ['X-PM-Message-Stream', 'other'],
+    ['X-', 'v'],
+    ['X-A\r\nBcc: e@e.test', 'v'],
+    ['X-A:', 'v'],
+    ['', 'v'],
+    [`X-${'a'.repeat(80)}`, 'v'],
+    ['X-A', 'v\r\nBcc: e@e.test'],
+    ['X-A', 'v\nBcc: e@e.test'],
+    ['X-A', 'ü'],
+    ['X-A', ''],
+    ['X-A', ' v'],
+    ['X-A', 'v'.repeat(901)],
+  ])('is refused when it is not on the list, acted upon or no line: %j %j', (name, value) => {
+    expect(checkMailHeader({ name, value })).toEqual(expect.any(String))
+  })
+})
+
+describe('the name of an attachment', () => {
+  test.each(['invoice.pdf', 'Rechnung März (2).pdf', 'a.tar.gz', 'README', '図.png', 'x'.repeat(255)])('is good: %s', (name) => {
+    expect(checkAttachmentName(name)).toBeNull()
+  })
+
+  test.each([
+    'a\r\nContent-Type: text/html',
+    '../../x',
+    '/etc/passwd',
+    'a\\b.pdf',
+    'x.txt::$DATA',
+    'a\0.pdf',
+    'x'.repeat(300),
+    'x.exe',
+    'x.EXE',
+    'x.exe.',
+    'x.exe ',
+    'invoice.pdf.js',
+    'harmless\u202efdp.scr',
+    'a\u202ecod.b',
+    '..',
+    '',
+  ])('is refused: %j', (name) => {
+    expect(checkAttachmentName(name)).toEqual(expect.any(String))
   })
 })
 

@@ -7,7 +7,7 @@ const providers = createProviders()
 
 test('every provider has a name of its own in lower case, and a channel', () => {
   const kinds = providers.map(({ kind }) => kind)
-  expect(kinds).toEqual(['smtp', 'inbox', 'webpush', 'webhook'])
+  expect(new Set(kinds).size).toBe(kinds.length)
   for (const { kind, channel } of providers) {
     expect(kind).toMatch(/^[a-z]+$/)
     expect(CHANNELS).toContain(channel)
@@ -26,7 +26,28 @@ test('the settings of a provider are printed as JSON Schema, its secrets marked'
 
 test('the secrets of each provider are known', () => {
   const secrets = Object.fromEntries(providers.map((provider) => [provider.kind, secretFields(provider)]))
-  expect(secrets).toEqual({ smtp: ['url'], inbox: [], webpush: ['privateKey'], webhook: ['secret'] })
+  expect(secrets).toEqual({
+    smtp: ['url'],
+    ses: ['secretAccessKey'],
+    sendgrid: ['apiKey'],
+    postmark: ['serverToken'],
+    resend: ['apiKey', 'webhookSecret'],
+    mailgun: ['apiKey', 'webhookSigningKey'],
+    twilio: ['authToken', 'apiKeySecret'],
+    vonage: ['apiSecret', 'signatureSecret'],
+    messagebird: ['accessKey', 'signingKey'],
+    webpush: ['privateKey'],
+    fcm: ['serviceAccount'],
+    apns: ['privateKey'],
+    expo: ['accessToken'],
+    inbox: [],
+    slack: ['token'],
+    msteams: ['appPassword'],
+    discord: ['token'],
+    telegram: ['token'],
+    webhook: ['secret'],
+    http: ['headers', 'password', 'token'],
+  })
 })
 
 test('the inbox accepts every message, for whoever records it also writes it', async () => {

@@ -1,8 +1,9 @@
 import PostalMime from 'postal-mime'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createSmtp, parseMailbox } from '../../src/channels/smtp.ts'
+import { createSmtp } from '../../src/channels/smtp.ts'
 import { type SmtpReceiver, type SmtpScript, startSmtp } from '../support/smtp.ts'
 import { deliver, keepsTheContract, outgoing, testDoor } from './conformance.ts'
+import { FULL, LOGO, PDF } from './full-mail.ts'
 
 const from = 'The Shop <shop@example.com>'
 
@@ -134,6 +135,60 @@ describe('a mail', () => {
     expect(headers.map(({ key }) => key)).not.toContain('bcc')
   })
 
+  test('carries all that the send says, and its further recipients get the same mail apart', async () => {
+    expect(await send(FULL)).toMatchObject({ kind: 'accepted' })
+    expect(server.mails.map(({ from, recipients }) => [from, recipients])).toEqual([
+      ['orders@shop.example', ['ada@example.com']],
+      ['orders@shop.example', ['bob@example.com', 'eve@example.com']],
+    ])
+    const [mail, copy] = await Promise.all(server.mails.map(({ source }) => PostalMime.parse(source)))
+    for (const each of [mail!, copy!]) {
+      expect(each).toMatchObject({
+        from: { name: 'Orders', address: 'orders@shop.example' },
+        to: [{ name: 'Ada, the "first"', address: 'ada@example.com' }],
+        cc: [{ name: 'Bob', address: 'bob@example.com' }],
+        replyTo: [{ address: 'help@shop.example' }],
+        subject: 'Grüße Bcc: evil@e.test',
+        messageId: '<key_1-a@shop.example>',
+      })
+      expect(each.headers).toContainEqual(expect.objectContaining({ key: 'x-campaign', value: 'spring' }))
+      expect(each.headers.map(({ key }) => key)).toContain('list-unsubscribe')
+    }
+    expect(mail!.attachments).toMatchObject([
+      { filename: LOGO.filename, mimeType: LOGO.contentType, disposition: 'inline', contentId: '<logo>' },
+      { filename: PDF.filename, mimeType: PDF.contentType, disposition: 'attachment' },
+    ])
+    expect(mail!.attachments.map(({ content }) => Buffer.from(content as ArrayBuffer).toString())).toEqual(['PNG', '%PDF-1.7'])
+    for (const { source } of server.mails) expect(source).not.toMatch(/^bcc:|eve@example\.com/im)
+  })
+
+  test('that is refused for whom it is for goes to nobody else', async () => {
+    server.script = { rcpt: '550 5.1.1 No such user' }
+    expect(await send(FULL)).toMatchObject({ kind: 'rejected', what: 'address', code: '550' })
+    expect(server.mails).toEqual([])
+  })
+
+  test('whose further recipients are refused is accepted all the same', async () => {
+    server.script = { rcpt: (address) => (address === 'ada@example.com' ? undefined : '550 5.1.1 No such user') }
+    expect(await send(FULL)).toMatchObject({ kind: 'accepted', code: '250' })
+    expect(server.mails.map(({ recipients }) => recipients)).toEqual([['ada@example.com']])
+  })
+
+  test.each([
+    [{ from: 'a@x.test, b@x.test' }, 'request'],
+    [{ replyTo: 'nobody' }, 'request'],
+    [{ cc: ['bob@example.com', 'b@y.test\r\nBcc: evil@e.test'] }, 'request'],
+    [{ bcc: ['G: b@y.test, evil@e.test;'] }, 'request'],
+    [{ headers: [{ name: 'Bcc', value: 'evil@e.test' }] }, 'request'],
+    [{ headers: [{ name: 'X-A', value: 'v\r\nBcc: evil@e.test' }] }, 'request'],
+    [{ attachments: [{ ...PDF, filename: '../../x' }] }, 'content'],
+    [{ attachments: [{ ...PDF, contentType: 'text/html\r\nX: y' }] }, 'content'],
+    [{ attachments: [{ ...PDF, contentId: 'a>\r\nX: y' }] }, 'content'],
+  ])('is sent to nobody with what cannot stand in one: %j', async (extras, what) => {
+    expect(await send({ extras })).toMatchObject({ kind: 'rejected', what })
+    expect(server.mails).toEqual([])
+  })
+
   const table: [keyof SmtpScript, string, object][] = [
     ['connect', '421 4.3.2 Too busy', { kind: 'retry', code: '421' }],
     ['connect', '554 5.3.2 Not here', { kind: 'rejected', what: 'request', code: '554' }],
@@ -142,15 +197,16 @@ describe('a mail', () => {
     ['mail', '452 4.3.1 Out of storage', { kind: 'retry', code: '452' }],
     ['mail', '552 5.3.4 Too big', { kind: 'rejected', what: 'content', code: '552' }],
     ['rcpt', '421 4.3.2 Closing', { kind: 'retry', code: '421' }],
-    ['rcpt', '450 4.2.0 Greylisted', { kind: 'retry', code: '450', afterMs: 60_000 }],
+    ['rcpt', '450 4.2.0 Greylisted', { kind: 'retry', code: '450', afterMs: 60_000, about: 'address' }],
     ['rcpt', '451 4.7.1 Try later', { kind: 'retry', code: '451', afterMs: 60_000 }],
-    ['rcpt', '452 4.2.2 Full', { kind: 'retry', code: '452' }],
+    ['rcpt', '452 4.2.2 Full', { kind: 'retry', code: '452', about: 'address' }],
+    ['rcpt', '452 4.3.1 System full', { kind: 'retry', code: '452' }],
     ['rcpt', '550 5.1.1 No such user', { kind: 'rejected', what: 'address', code: '550' }],
     ['rcpt', '551 5.1.6 Moved', { kind: 'rejected', what: 'address', code: '551' }],
     ['rcpt', '552 5.2.2 Mailbox full', { kind: 'rejected', what: 'address', code: '552' }],
     ['rcpt', '553 5.1.3 Bad name', { kind: 'rejected', what: 'address', code: '553' }],
     ['rcpt', '554 5.7.1 No', { kind: 'rejected', what: 'address', code: '554' }],
-    ['rcpt', '535 5.7.8 Login', { kind: 'misconfigured', code: '535' }],
+    ['rcpt', '535 5.7.8 <ada@example.com>', { kind: 'misconfigured', error: 'The mail server answered 535.', code: '535' }],
     ['data', '451 4.3.0 Trouble', { kind: 'retry', code: '451' }],
     ['data', '451 4.7.1 Greylisting in action', { kind: 'retry', code: '451', afterMs: 60_000 }],
     ['data', '552 5.2.3 Too long', { kind: 'rejected', what: 'content', code: '552' }],
@@ -164,7 +220,7 @@ describe('a mail', () => {
     const result = await deliver(fresh, { url: server.url, from }, outgoing({ id: 'ada@example.com' }), { http })
     if (fresh !== smtp) await fresh.close?.()
     expect(result).toMatchObject(outcome)
-    expect('afterMs' in result).toBe('afterMs' in outcome)
+    for (const field of ['afterMs', 'about']) expect(field in result).toBe(field in outcome)
   })
 
   test('that was refused leaves the connection good for the next', async () => {
@@ -230,7 +286,7 @@ describe('a mail', () => {
     const url = `smtp://user:hunter2@127.0.0.1:${login.port}`
     const outcome = await send({}, { url, from })
     await login.close()
-    expect(outcome).toEqual({ kind: 'misconfigured', error: 'The mail server answered 535.', code: '535' })
+    expect(outcome).toEqual({ kind: 'misconfigured', error: 'The mail server answered 535.', code: '535', isLogin: true })
   })
 })
 
@@ -252,10 +308,5 @@ describe('the settings of SMTP', () => {
     ['smtp://mail.example.com', 'shop'],
   ])('are refused otherwise: %s %s', (url, sender) => {
     expect(settings.safeParse({ url, from: sender })).toMatchObject({ success: false })
-  })
-
-  test('read a sender with its name', () => {
-    expect(parseMailbox('"The Shop, Ltd." <Shop@Example.com>')).toEqual({ name: 'The Shop, Ltd.', address: 'Shop@example.com' })
-    expect(parseMailbox('shop@example.com')).toEqual({ name: '', address: 'shop@example.com' })
   })
 })

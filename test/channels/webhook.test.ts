@@ -73,6 +73,26 @@ describe('a webhook', () => {
     expect(got).not.toHaveProperty('x-b')
   })
 
+  test('carries what the send says about its headers and its body', async () => {
+    const address = {
+      id: receiver.url,
+      headers: [
+        { name: 'X-A', value: 'address' },
+        { name: 'X-B', value: 'address' },
+      ],
+    }
+    const headers = [
+      { name: 'x-a', value: 'send' },
+      { name: 'Webhook-Signature', value: 'v1,forged' },
+    ]
+    const override = { data: { note: 'theirs' }, version: 2 }
+    await send({ address, extras: { headers }, override, content: { payload: { order: 7, note: 'ours' } } })
+    const [{ body, headers: got }] = receiver.received as [(typeof receiver.received)[0]]
+    expect(got).toMatchObject({ 'x-a': 'send', 'x-b': 'address' })
+    const verified = new Webhook(secret).verify(body, got as Record<string, string>)
+    expect(verified).toEqual({ type: 'message', timestamp: expect.any(String), version: 2, data: { order: 7, note: 'theirs' } })
+  })
+
   test.each([
     [301, { kind: 'rejected', what: 'request' }],
     // The receiver must not be able to stop the account for everybody.

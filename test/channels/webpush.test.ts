@@ -71,6 +71,13 @@ describe('a web push', () => {
     expect(received.headers['content-length']).toBe(String(received.body.length))
   })
 
+  test('brings what the send says about it, and the id of its message whatever is said', async () => {
+    const extras = { icon: 'https://example.com/i.png', clickAction: 'https://example.com/o/7' }
+    await send({ content: { title: 'Ding', payload: { a: 1 } }, extras, override: { data: { b: 2 }, messageId: 'other' } })
+    const [received] = service.received as [Received]
+    expect(browser.read(received)).toEqual({ title: 'Ding', ...extras, data: { a: 1, b: 2 }, messageId: 'msg-1' })
+  })
+
   test('is signed for the push service with the VAPID key', async () => {
     await send()
     const [, token, key] = /^vapid t=(.+), k=(.+)$/.exec(service.received[0]!.headers.authorization!)!
