@@ -1,62 +1,73 @@
 import type { Outcome, Rendered } from '../channels/provider.ts'
+import { delayedEvent } from '../domain/accept.ts'
 import { newId } from '../domain/id.ts'
 import type { Decision, Plan, Step } from '../domain/plan.ts'
-import type { AttemptOutcome, Move } from '../domain/route.ts'
+import { type AttemptOutcome, isUserNamed, type Move } from '../domain/route.ts'
 import type { DeliveryStatus, MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { NewEvent } from '../log/event.ts'
 import type { Held } from '../queue/kinds.ts'
 import { cutText } from '../render/content.ts'
 import type { NewInboxMessage } from '../store/inbox.ts'
+import type { ProviderState } from '../store/provider.ts'
 import type { DeliveryChange, MessageChange, NewPlan } from '../store/record.ts'
 import { type KnownDelivery, type Letter, newDelivery } from './letter.ts'
+import { type ContentToSend, contentToSend } from './outgoing.ts'
 import type { Entry } from './record.ts'
 
 /** What is written at each point of a journey. Pure: values in, an entry out. */
 
-/** Planned, rendered, and about to be tried: written before the call. */
-export function attemptEntry(step: {
-  letter: Letter
-  job: Held
-  step: Step
-  delivery: KnownDelivery
-  content: Rendered
-  decisions: readonly Decision[]
-  failedOver: KnownDelivery | null
+/** A step that is about to be tried. failedOver: the delivery that it stands in for. */
+export interface Begun {
+  readonly step: Step
+  readonly delivery: KnownDelivery
+  readonly content: Rendered
+  readonly failedOver: KnownDelivery | null
+}
+
+/** Planned, rendered, and about to be tried: written before the calls. */
+export function attemptEntry(attempt: {
+  readonly letter: Letter
+  readonly job: Held
+  readonly begun: readonly Begun[]
+  readonly decisions: readonly Decision[]
   /** Nothing was tried before it. */
-  first: boolean
+  readonly first: boolean
   /** Another of its addresses took it already. */
-  sent: boolean
+  readonly sent: boolean
 }): Entry {
-  const { letter, delivery, first, sent } = step
-  const at = delivery.attempts.at(-1)!.startedAt
+  const { letter, job, begun, decisions, first, sent } = attempt
   const status = sent ? 'SENT' : 'ROUTED'
-  const about = { status, channel: step.step.channel, providerId: step.step.providerId } as const
+  const at = begun[0]!.delivery.attempts.at(-1)!.startedAt
+  const routed = first ? [event(letter, 'ROUTED', at, { status })] : []
+  const outputs = new Map(begun.map(({ step: { channel }, content }) => [channel, content]))
+  const deliveries = begun.map(({ delivery }) => deliveryChange(letter, delivery))
+  const isNew = ({ attempts }: DeliveryChange) => attempts.length === 1
+  return {
+    job,
+    after: 'keep',
+    ...(!sent && { message: change(letter, status, at), plan: planned(letter, decisions) }),
+    begun: deliveries.filter(isNew),
+    deliveries: deliveries.filter((delivery) => !isNew(delivery)),
+    outputs: [...outputs].map(([channel, content]) => ({ ...placeOf(letter), channel, content })),
+    events: [...routed, ...begun.flatMap((one) => attemptEvents(letter, one, status))],
+  }
+}
+
+function attemptEvents(letter: Letter, { step, delivery, failedOver }: Begun, status: MessageStatus): readonly NewEvent[] {
+  const at = delivery.attempts.at(-1)!.startedAt
+  const about = { status, channel: step.channel, providerId: step.providerId } as const
   const events: NewEvent[] = []
-  if (first) events.push(event(letter, 'ROUTED', at, { status }))
-  if (step.failedOver) {
-    events.push(
-      event(letter, 'FAILED_OVER', at, {
-        ...about,
-        detail: { from: { channel: step.failedOver.channel, providerId: step.failedOver.providerId } },
-      }),
-    )
+  if (failedOver) {
+    const from = { channel: failedOver.channel, providerId: failedOver.providerId }
+    const error = failedOver.attempts.at(-1)?.error ?? null
+    events.push(event(letter, 'FAILED_OVER', at, { ...about, error, detail: { from } }))
   }
   if (delivery.attempts.length === 1) events.push(event(letter, 'RENDERED', at, about))
   events.push(event(letter, 'DELIVERING', at, { ...about, detail: { attempt: delivery.attempts.length } }))
-  return {
-    job: step.job,
-    after: 'keep',
-    ...(!sent && { message: change(letter, status, at), plan: planned(letter, step.decisions) }),
-    [delivery.attempts.length === 1 ? 'begun' : 'deliveries']: [deliveryChange(letter, delivery)],
-    output: {
-      environmentId: letter.row.environmentId,
-      messageId: letter.row.id,
-      channel: step.step.channel,
-      content: step.content,
-    },
-    events,
-  }
+  return events
 }
+
+const placeOf = ({ row }: Letter) => ({ environmentId: row.environmentId, messageId: row.id })
 
 /** The provider's answer, and what follows from it. */
 export function settledEntry(settled: {
@@ -72,14 +83,16 @@ export function settledEntry(settled: {
   sent: boolean
   /** Other deliveries that change with it. */
   others: readonly KnownDelivery[]
+  /** What changed about its account. */
+  news: News | null
 }): Entry {
   const { letter, job, step, delivery, outcome, move, now } = settled
   const reference = outcome.kind === 'accepted' ? outcome.reference : undefined
   const base = {
     job,
-    after: move.kind === 'try' ? ('keep' as const) : move.kind === 'wait' ? restUntil(move.until, now) : ('settle' as const),
+    after: afterwards(move, now),
     deliveries: [deliveryChange(letter, delivery, reference), ...settled.others.map((other) => deliveryChange(letter, other))],
-    ...consequences(letter, step, outcome),
+    ...consequences(letter, step, outcome, settled.news),
   }
   if (outcome.kind === 'accepted') return { ...base, ...acceptedEntry(settled) }
   const about = { channel: step.channel, providerId: step.providerId, error: outcome.error }
@@ -94,25 +107,59 @@ export function settledEntry(settled: {
   return { ...base, ...(!settled.sent && { message: change(letter, status, now, { error: outcome.error }) }), events }
 }
 
+function afterwards(move: Move, now: Date): Entry['after'] {
+  if (move.kind === 'try' || move.kind === 'busy') return 'keep'
+  return move.kind === 'wait' ? restUntil(move.until, now) : 'settle'
+}
+
 /** Told as a delay, which the database counts by its own clock: by two clocks, a message would be woken too early, again and again. */
 function restUntil(until: Date, now: Date): { readonly afterMs: number } {
   return { afterMs: Math.max(1, until.getTime() - now.getTime()) }
 }
 
 /** Nothing may be tried yet. */
-export function waitEntry(job: Held, move: Move & { kind: 'wait' }, now: Date): Entry {
-  return { job, after: restUntil(move.until, now) }
+export function waitEntry(
+  letter: Letter,
+  job: Held,
+  move: Move & { kind: 'wait' },
+  /** Where other decisions hold than those that are kept. */
+  decisions: readonly Decision[] | null,
+  now: Date,
+): Entry {
+  return { job, after: restUntil(move.until, now), ...(decisions !== null && { plan: planned(letter, decisions) }) }
+}
+
+/** Its time has not come. Who looks too early, by a clock that is behind, does not say so again. */
+export function delayedEntry(letter: Letter, job: Held, { until, decisions }: Plan & { kind: 'delay' }, now: Date): Entry {
+  const entry = { job, after: restUntil(until, now), message: change(letter, 'DELAYED', now, { scheduledFor: until }) }
+  if (letter.row.status === 'DELAYED') return entry
+  return { ...entry, plan: planned(letter, decisions), events: [event(letter, 'DELAYED', now, delayedEvent(until))] }
 }
 
 /** An attempt was noted, perhaps, and its call never made: it is tried again at once, by whoever holds the message then. */
-export function uncalledEntry(letter: Letter, job: Held, delivery: KnownDelivery): Entry {
-  return { job, after: { afterMs: 0 }, deliveries: [deliveryChange(letter, delivery)] }
+export function uncalledEntry(letter: Letter, job: Held, deliveries: readonly KnownDelivery[]): Entry {
+  return { job, after: { afterMs: 0 }, deliveries: deliveries.map((delivery) => deliveryChange(letter, delivery)) }
 }
 
-/** The entry that ends a message's job ends its deliveries too: none of them is tried again. */
-export function withEnded(entry: Entry, letter: Letter, ended: readonly KnownDelivery[]): Entry {
-  if (ended.length === 0) return entry
-  return { ...entry, deliveries: [...(entry.deliveries ?? []), ...ended.map((one) => deliveryChange(letter, one))] }
+/**
+ * The entry that ends a message's job ends its deliveries too: none of them is tried again.
+ *
+ * @param count how many deliveries the message has
+ */
+export function withEnded(entry: Entry, letter: Letter, ended: readonly KnownDelivery[], count: number): Entry {
+  const { environmentId, id: messageId } = letter.row
+  const ends = { environmentId, messageId, several: count > 1 }
+  if (ended.length === 0) return { ...entry, ends }
+  return { ...entry, ends, deliveries: [...(entry.deliveries ?? []), ...ended.map((one) => deliveryChange(letter, one))] }
+}
+
+/**
+ * What is left of an entry where its provider reported meanwhile that an earlier attempt arrived: what became of a call, but
+ * no attempt that is to begin. Null: nothing is left. Other calls may be under way, so the job stays held.
+ */
+export function overtakenEntry({ job, deliveries = [], retire, state }: Entry, begins: boolean): Entry | null {
+  if (begins || deliveries.length === 0) return null
+  return { job, after: 'keep', deliveries, ...(retire && { retire }), ...(state && { state }) }
 }
 
 function acceptedEntry({ letter, step, content, outcome, now }: Parameters<typeof settledEntry>[0]): Partial<Entry> {
@@ -126,13 +173,15 @@ function acceptedEntry({ letter, step, content, outcome, now }: Parameters<typeo
   return {
     message: change(letter, 'SENT', now, { sentAt: now }),
     events: [event(letter, 'SENT', now, about)],
-    ...(step.channel === 'INBOX' && { inbox: inboxMessage(letter, content, now) }),
+    ...(step.channel === 'INBOX' && {
+      inbox: inboxMessage(letter, contentToSend(letter.occasion.definition, step, content), now),
+    }),
   }
 }
 
 const PREVIEW_LENGTH = 200
 
-function inboxMessage(letter: Letter, content: Rendered, now: Date): NewInboxMessage {
+function inboxMessage(letter: Letter, content: ContentToSend, now: Date): NewInboxMessage {
   const { row } = letter
   const body = content.text ?? null
   return {
@@ -141,32 +190,36 @@ function inboxMessage(letter: Letter, content: Rendered, now: Date): NewInboxMes
     userId: row.userId!,
     tenantId: row.tenantId,
     title: content.title ?? null,
-    preview: body === null ? null : cutText(body, PREVIEW_LENGTH),
+    preview: content.preview ?? (body === null ? null : cutText(body, PREVIEW_LENGTH)),
     body,
     data: content.payload ?? {},
     tags: row.tags,
     createdAt: now,
+    expiresAt: letter.occasion.definition.expiresAt ?? null,
   }
 }
 
 /** A dead device token is retired, refused settings are noted with their account. */
-function consequences(letter: Letter, step: Step, outcome: Outcome): Partial<Entry> {
+function consequences(letter: Letter, step: Step, outcome: Outcome, news: News | null): Partial<Entry> {
   const { environmentId } = letter.row
   if (outcome.kind === 'rejected' && outcome.what === 'address' && step.address.deviceTokenId) {
     return { retire: { environmentId, id: step.address.deviceTokenId, reason: outcome.error } }
   }
-  const putAt = letter.accounts.find(({ id }) => id === step.providerId)?.row?.updated_at
-  // A web push service is the user's to name: what one of them says of our keys is not said of the account.
-  if (outcome.kind === 'misconfigured' && step.address.keys === undefined && putAt) {
-    return { mark: { environmentId, id: step.providerId, putAt, health: 'MISCONFIGURED', error: outcome.error } }
-  }
-  return {}
+  if (isUserNamed(step)) return {}
+  const learned: News | null =
+    outcome.kind === 'misconfigured' ? { health: 'MISCONFIGURED', lastError: outcome.error, until: null } : news
+  if (learned === null) return {}
+  const { version } = letter.accounts.find(({ id }) => id === step.providerId)!
+  return { state: { environmentId, providerId: step.providerId, version, ...learned } }
 }
 
 /** Nothing is left to try. */
 export function failedEntry(letter: Letter, job: Held, move: Move & { kind: 'fail' }, now: Date): Entry {
   return ended(letter, job, 'UNDELIVERABLE', move.reason, move.error, now)
 }
+
+/** What is learned of an account. */
+type News = Pick<ProviderState, 'health' | 'lastError' | 'until'>
 
 /** Planning found that nobody is to be called. */
 export function stoppedEntry(letter: Letter, job: Held, stopped: Plan & { kind: 'stop' }, now: Date): Entry {
@@ -180,7 +233,7 @@ function ended(
   letter: Letter,
   job: Held,
   status: MessageStatus & NewEvent['type'],
-  reason: MessageReason,
+  reason: MessageReason | null,
   error: string,
   now: Date,
 ): Entry {
@@ -192,29 +245,27 @@ function ended(
   }
 }
 
-/** The whole lifecycle but the call. */
+/** The whole lifecycle but the calls. */
 export function simulatedEntry(
   letter: Letter,
   job: Held,
-  step: Step,
-  content: Rendered,
+  simulated: readonly { readonly step: Step; readonly content: Rendered }[],
   decisions: readonly Decision[],
   now: Date,
 ): Entry {
-  const { environmentId, id: messageId } = letter.row
-  const about = { channel: step.channel, providerId: step.providerId }
-  const delivery = newDelivery(letter, step, now)
+  const aboutEach = simulated.map(({ step: { channel, providerId } }) => ({ channel, providerId }))
+  const outputs = new Map(simulated.map(({ step: { channel }, content }) => [channel, content]))
   return {
     job,
     after: 'settle',
     message: change(letter, 'SIMULATED', now),
     plan: planned(letter, decisions),
-    begun: [{ ...deliveryChange(letter, delivery), status: 'SIMULATED' }],
-    output: { environmentId, messageId, channel: step.channel, content },
+    begun: simulated.map(({ step }) => ({ ...deliveryChange(letter, newDelivery(letter, step, now)), status: 'SIMULATED' })),
+    outputs: [...outputs].map(([channel, content]) => ({ ...placeOf(letter), channel, content })),
     events: [
       event(letter, 'ROUTED', now, { status: 'ROUTED' }),
-      event(letter, 'RENDERED', now, { ...about, status: 'ROUTED' }),
-      event(letter, 'SIMULATED', now, { ...about, status: 'SIMULATED' }),
+      ...aboutEach.map((about) => event(letter, 'RENDERED', now, { ...about, status: 'ROUTED' })),
+      ...aboutEach.map((about) => event(letter, 'SIMULATED', now, { ...about, status: 'SIMULATED' })),
     ],
   }
 }

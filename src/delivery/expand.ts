@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { enqueuedEvent } from '../domain/accept.ts'
+import { delayedEvent, enqueuedEvent } from '../domain/accept.ts'
 import type { BuiltInAccount } from '../domain/account.ts'
 import type { Commit, GroupScope, Vault } from '../domain/command.ts'
 import { contextOf, type Expansion, type Group, type Member, messageIdOf } from '../domain/group.ts'
@@ -13,7 +13,7 @@ import { fairnessOf, type Held, type Payload, type Perform, type Work } from '..
 import { confirm, postpone, settle } from '../queue/settle.ts'
 import { isConnectionLost } from '../store/connect.ts'
 import type { Db } from '../store/database.ts'
-import { keepExpansion, lockExpansion, readExpansion } from '../store/expansion.ts'
+import { keepExpansion, lockExpansion, readExpansion, surveyFirstMessages } from '../store/expansion.ts'
 import { readPersons } from '../store/facts.ts'
 import { insertMessages, type NewMessage } from '../store/message.ts'
 import { insertDeadLetters, keepPlans } from '../store/record.ts'
@@ -57,7 +57,11 @@ async function expand(parts: ExpandParts, ref: Payload<'expand'>, work: Work): P
   for (let turn = 1; !work.signal.aborted; turn += 1) {
     const page = await planPage(parts, ref)
     const goesOn = await parts.commit((scope) => writePage(scope, page, ref, work.job, turn === PAGES_A_TURN))
-    if (!goesOn) return
+    if (turn === 1) await surveyFirstMessages(parts.db)
+    if (goesOn) continue
+    // Of a turn in which nobody gets a delivery nothing else wakes the lane.
+    if (turn === PAGES_A_TURN) work.comesBack(0)
+    return
   }
 }
 
@@ -101,7 +105,7 @@ async function planPage(parts: ExpandParts, { environmentId, requestId }: Payloa
   if (definition === undefined || expansion === undefined || group === undefined) return null
   const source = { environmentId, requestId, definition, group }
   const members = await readMembers(parts.db, environmentId, group.target, expansion.after, PAGE)
-  const occasions = await occasionsOf(parts.db, source, expansion.group, members)
+  const occasions = await occasionsOf(parts.db, source, expansion.group, members, parts.now())
   const plans = await planEach(parts, occasions)
   const planned = members.map((member, index) => ({ member, occasion: occasions[index]!, plan: plans[index]! }))
   return { source, expansion, next: nextPlace(definition, expansion, members), planned }
@@ -162,6 +166,7 @@ async function occasionsOf(
   { environmentId, definition, group }: Source,
   place: number,
   members: readonly Member[],
+  now: Date,
 ): Promise<readonly Occasion[]> {
   const contexts = members.map((member) => contextOf(group, member, definition.tenantId))
   const without = members.filter((_, index) => contexts[index] === null).map(({ userId }) => userId)
@@ -174,6 +179,9 @@ async function occasionsOf(
     listId,
     to: { userId, group: place },
     definition,
+    enqueuedAt: now,
+    scheduledFor: null,
+    isCounted: false,
   }))
 }
 
@@ -186,7 +194,7 @@ async function planEach({ db, builtIns, vault, now }: ExpandParts, occasions: re
       occasions.map(({ environmentId }) => environmentId),
     ),
   ])
-  const surroundings = await readSurroundings(db, grounds, occasions)
+  const surroundings = await readSurroundings(db, grounds, occasions, now())
   return occasions.map((occasion, index) => plan(situationOf(occasion, persons[index]!, surroundings, { vault, now }).snapshot))
 }
 
@@ -202,7 +210,7 @@ function messageOf(
     environmentId,
     id: messageIdOf(requestId, userId),
     requestId,
-    status: stopped?.status ?? 'ENQUEUED',
+    status: stopped?.status ?? (planned.kind === 'delay' ? 'DELAYED' : 'ENQUEUED'),
     reason: stopped?.reason ?? null,
     error: stopped?.error ?? null,
     userId,
@@ -214,6 +222,8 @@ function messageOf(
     topicId: definition.topicId,
     ...definition.metadata,
     enqueuedAt: now,
+    scheduledFor: planned.kind === 'delay' ? planned.until : null,
+    expiresAt: definition.expiresAt ?? null,
   }
 }
 
@@ -226,6 +236,8 @@ function announce(scope: GroupScope, message: NewMessage, planned: Plan): void {
     scope.append({ ...enqueued, type: status, status, reason, error })
     return
   }
+  const runAt = planned.kind === 'delay' ? { runAt: planned.until } : {}
+  if (planned.kind === 'delay') scope.append({ ...enqueued, ...delayedEvent(planned.until) })
   const fairnessKey = fairnessOf(environmentId, tenantId)
-  scope.enqueue({ kind: 'deliver', payload: { environmentId, messageId }, fairnessKey, lane: 'bulk' })
+  scope.enqueue({ kind: 'deliver', payload: { environmentId, messageId }, fairnessKey, lane: 'bulk', ...runAt })
 }

@@ -1,18 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { HttpDoor, Outcome, Provider, Rendered } from '../channels/provider.ts'
-import type { Account } from '../domain/account.ts'
+import type { CallbackLinks } from '../domain/callback-link.ts'
 import type { Links } from '../domain/link.ts'
-import { type Plan, plan, type Step } from '../domain/plan.ts'
-import { renderInputOf, urlsOf } from '../domain/rendering.ts'
-import { MESSAGE_TIMEOUT_MS, type Move, nextMove, openSteps, type Route, restAfter } from '../domain/route.ts'
+import { type Decision, overLimit, type Plan, plan, type Routed, type Step, type Stopped } from '../domain/plan.ts'
+import { renderInputOf, type Urls, unrendered, urlsOf } from '../domain/rendering.ts'
+import type { Move } from '../domain/route.ts'
+import { CALL_TIMEOUT_MS } from '../domain/time-budget.ts'
 import type { Perform, Work } from '../queue/kinds.ts'
 import { render } from '../render/content.ts'
 import { RenderRefusal } from '../render/template.ts'
 import { isConnectionLost } from '../store/connect.ts'
+import type { Breakers } from './breaker.ts'
 import { callProvider } from './call.ts'
 import {
   attemptEntry,
+  type Begun,
+  delayedEntry,
   failedEntry,
   giveUpEntry,
   leftoversEntry,
@@ -21,11 +25,14 @@ import {
   stoppedEntry,
   uncalledEntry,
   waitEntry,
-  withEnded,
 } from './entries.ts'
-import { type KnownDelivery, type Letter, type Letters, newDelivery, turnOf } from './letter.ts'
+import { createGates, type Gate, type Gates } from './gate.ts'
+import type { Letter, Letters } from './letter.ts'
 import { createQuarantine, type Quarantine } from './quarantine.ts'
-import type { Entry, WriteEntry } from './record.ts'
+import type { WriteEntry } from './record.ts'
+import type { Throttle } from './throttle.ts'
+import { Turns } from './turns.ts'
+import { createWriter, type Writer } from './writer.ts'
 
 /** What the journey needs from the house. */
 export interface JourneyParts {
@@ -34,6 +41,9 @@ export interface JourneyParts {
   readonly providers: readonly Provider[]
   readonly http: HttpDoor
   readonly links: Links
+  readonly callbacks: Pick<CallbackLinks, 'urlOf'>
+  readonly breakers: Breakers
+  readonly throttle: Throttle
   readonly now: () => Date
   readonly random: () => number
   readonly log: Logger
@@ -76,319 +86,300 @@ export function createJourney(parts: JourneyParts): Perform<'deliver'> {
       parts.log.error({ err: fault, message: letter.row.id }, 'a message failed by a fault until its time was up')
       await journey.giveUpFaulty()
     }
+    await journey.leave()
   }
 }
 
 async function goOn(journey: Journey, quarantine: Quarantine): Promise<void> {
   if (!(await journey.settleLeftovers())) return
-  const route = plan(journey.letter.situation.snapshot)
-  if (route.kind === 'stop') return journey.stop(route)
-  if (journey.crashes < MAX_CRASHES - 1) return journey.follow(route)
-  if (!(await quarantine.alone(() => journey.follow(route)))) await journey.comeBackLater()
+  const planned = plan(journey.letter.situation.snapshot)
+  if (planned.kind === 'stop') return journey.stop(planned)
+  if (planned.kind === 'delay') return journey.putOff(planned)
+  const over = await journey.overLimit(planned)
+  if (over !== null) return journey.stop(over)
+  if (journey.turns.crashes < MAX_CRASHES - 1) return journey.follow(planned)
+  if (!(await quarantine.alone(() => journey.follow(planned)))) await journey.comeBackLater()
 }
 
-/** The state of one performance: the deliveries as they stand, in memory as in the database. */
+/** One performance: what it does to the outside and to the database, by what its turns say. */
 class Journey {
   readonly parts: JourneyParts
   readonly work: Work
   readonly letter: Letter
-  /** Those of the newest attempts last. */
-  readonly deliveries: Map<string, KnownDelivery>
+  readonly turns: Turns
+  readonly #gates: Gates
+  readonly #urls: Urls
+  readonly #contents = new Map<Step['channel'], Rendered>()
+  /** Calls that are under way, each until its result is written. */
+  readonly #calls = new Set<Promise<void>>()
+  readonly #writer: Writer
+  /** The job was let go: nothing is left to this performance. */
+  #isOver = false
 
   constructor(parts: JourneyParts, work: Work, letter: Letter) {
     this.parts = parts
     this.work = work
     this.letter = letter
-    this.deliveries = new Map(letter.deliveries)
+    this.#gates = createGates(parts.breakers, letter)
+    this.#urls = urlsOf(letter.occasion, letter.situation, parts.links)
+    this.turns = new Turns(letter, this.#gates.passedOver)
+    this.#writer = createWriter(parts, { work, letter, turns: this.turns })
+  }
+
+  /** Nothing is under way any more: a job that could not be let go before is now. */
+  leave(): Promise<void> {
+    return this.#writer.leave()
   }
 
   /** Attempts of a worker that never came back are UNKNOWN now. False where the message ends here as a dead letter. */
   async settleLeftovers(): Promise<boolean> {
-    const open = [...this.deliveries.values()].filter(({ attempts }) => attempts.at(-1) && attempts.at(-1)!.outcome === null)
-    for (const delivery of open) {
-      const attempts = delivery.attempts.map((attempt) =>
-        attempt.outcome === null ? { ...attempt, outcome: 'UNKNOWN' as const, error: ABANDONED } : attempt,
-      )
-      this.keep({ ...delivery, attempts })
-    }
-    const { crashes } = this
-    if (open.length === 0 && crashes < MAX_CRASHES) return true
-    const leftovers = open.map(({ turn }) => this.deliveries.get(turn)!)
+    const leftovers = this.turns.abandon(ABANDONED)
+    const { crashes, isSent } = this.turns
+    if (leftovers.length === 0 && crashes < MAX_CRASHES) return true
     const entry = leftoversEntry(this.letter, this.work.job, leftovers)
-    if (crashes < MAX_CRASHES) return this.write({ ...entry, after: 'keep' })
-    await this.write({ ...entry, ...giveUpEntry(this.letter, this.work.job, crashes, this.parts.now(), this.sent) })
+    if (crashes < MAX_CRASHES) return this.#writer.write({ ...entry, after: 'keep' })
+    await this.#writer.write({ ...entry, ...giveUpEntry(this.letter, this.work.job, crashes, this.parts.now(), isSent) })
     return false
   }
 
-  /** Attempts from which no worker came back. */
-  get crashes(): number {
-    return [...this.deliveries.values()].flatMap(({ attempts }) => attempts).filter(isCrash).length
+  /** The decision that a send limit stops it; null where it may go, which is counted. */
+  async overLimit({ decisions }: Routed): Promise<Stopped | null> {
+    const { row, occasion, situation } = this.letter
+    const { used, isExempt } = situation.snapshot.limits
+    if (used.length === 0 || row.countedAt !== null || row.mode === 'SIMULATE') return null
+    const limits = used.map(({ limit }) => limit)
+    const over = await this.parts.throttle({ ...occasion, messageId: row.id, limits, isExempt })
+    return over && overLimit(over, decisions)
   }
 
-  async follow(route: Plan & { kind: 'route' }): Promise<void> {
-    while (await this.advance(route)) {
-      // One step each: the next depends on what became of the last.
-    }
+  async putOff(delay: Plan & { kind: 'delay' }): Promise<void> {
+    await this.#writer.write(delayedEntry(this.letter, this.work.job, delay, this.parts.now()))
   }
 
   async comeBackLater(): Promise<void> {
-    await this.write({ job: this.work.job, after: { afterMs: SUSPECT_REST_MS } })
-  }
-
-  private get deadline(): Date {
-    return new Date(this.letter.row.enqueuedAt.getTime() + MESSAGE_TIMEOUT_MS)
+    await this.#writer.write({ job: this.work.job, after: { afterMs: SUSPECT_REST_MS } })
   }
 
   get isOverdue(): boolean {
-    return this.parts.now() >= this.deadline
+    return this.parts.now() >= this.turns.end.at
   }
 
   /** Its performance throws and its time is up: it ends rather than fail for ever. */
   async giveUpFaulty(): Promise<void> {
-    if (this.sent) return void (await this.write({ job: this.work.job, after: 'settle' }))
-    const move = { kind: 'fail', reason: 'FAILED', error: FAULTY } as const
-    await this.write(failedEntry(this.letter, this.work.job, move, this.parts.now()))
+    await this.#fail({ kind: 'fail', reason: 'FAILED', error: FAULTY })
   }
 
-  async stop(stopped: Plan & { kind: 'stop' }): Promise<void> {
-    if (this.sent) return void (await this.write({ job: this.work.job, after: 'settle' }))
-    await this.write(stoppedEntry(this.letter, this.work.job, stopped, this.parts.now()))
+  async stop(stopped: Stopped): Promise<void> {
+    if (this.turns.isSent) return this.#letGo()
+    // What somebody may have taken is not told as if nobody had.
+    const isLate = stopped.status === 'UNDELIVERABLE' && this.turns.isUncertain
+    const told: Stopped = isLate ? { ...stopped, reason: 'UNKNOWN' } : stopped
+    await this.#writer.write(stoppedEntry(this.letter, this.work.job, told, this.parts.now()))
   }
 
-  /** Makes the next move. False when there is none for this performance. */
-  async advance(planned: Plan & { kind: 'route' }): Promise<boolean> {
+  /** Move by move: what may be tried is called at once, and what becomes of a call decides what is next. */
+  async follow(route: Routed): Promise<void> {
+    try {
+      while (!this.#isOver) {
+        const { move } = this.turns.next(route, this.parts.now())
+        if (move.kind === 'try') await this.#start(move.steps, route)
+        else if (this.#calls.size > 0) await this.#untilNews(move)
+        else await this.#end(move, route)
+      }
+      await Promise.all(this.#calls)
+    } finally {
+      await Promise.allSettled(this.#calls)
+    }
+  }
+
+  /** Until a call has its answer, or something else may be tried: no call holds up another branch of the route. */
+  async #untilNews(move: Exclude<Move, { kind: 'try' }>): Promise<void> {
+    const until = move.kind === 'busy' ? move.until : null
+    if (until === null) return Promise.race(this.#calls)
+    const news = new AbortController()
+    const restMs = Math.min(CALL_TIMEOUT_MS, Math.max(1, until.getTime() - this.parts.now().getTime()))
+    const rested = pause(restMs, undefined, { signal: news.signal }).catch(() => {})
+    await Promise.race([...this.#calls, rested]).finally(() => news.abort())
+  }
+
+  /** Nothing is under way and nothing may be tried. */
+  async #end(move: Exclude<Move, { kind: 'try' }>, route: Routed): Promise<void> {
+    this.#isOver = true
+    if (move.kind === 'wait') await this.#wait(move, route)
+    else if (move.kind === 'fail') await this.#fail(move)
+    else await this.#letGo()
+  }
+
+  async #wait(move: Move & { kind: 'wait' }, route: Routed): Promise<void> {
     const now = this.parts.now()
-    const { move } = this.nextMove(planned, now)
-    switch (move.kind) {
-      case 'done':
-        await this.write({ job: this.work.job, after: 'settle' })
-        return false
-      case 'fail':
-        await this.write(failedEntry(this.letter, this.work.job, move, now))
-        return false
-      case 'wait':
-        await this.write(waitEntry(this.work.job, move, now))
-        return false
-      case 'try':
-        return this.attempt(move.step, planned)
-    }
+    const passedOver = this.turns.passedOver(route, now)
+    const decisions = passedOver.length === 0 ? null : [...route.decisions, ...passedOver]
+    await this.#writer.write(waitEntry(this.letter, this.work.job, move, decisions, now))
   }
 
-  private async attempt(step: Step, planned: Plan & { kind: 'route' }): Promise<boolean> {
-    const { letter, parts, work } = this
-    const urls = urlsOf(letter.occasion, letter.situation, parts.links)
-    const content = this.render(step, urls)
-    if (content instanceof RenderRefusal) {
-      await this.write(
-        failedEntry(letter, work.job, { kind: 'fail', reason: 'RENDER_ERROR', error: content.message }, parts.now()),
-      )
-      return false
+  async #fail(move: Move & { kind: 'fail' }): Promise<void> {
+    if (this.turns.isSent) return this.#letGo()
+    // Of an account, perhaps, that left the plan since.
+    const isLate = move.reason === 'EXPIRED' || move.reason === 'TIMED_OUT'
+    const told: typeof move = isLate && this.turns.isUncertain ? { ...move, reason: 'UNKNOWN' } : move
+    await this.#writer.write(failedEntry(this.letter, this.work.job, told, this.parts.now()))
+  }
+
+  async #letGo(): Promise<void> {
+    await this.#writer.write({ job: this.work.job, after: 'settle' })
+  }
+
+  /** Notes an attempt of each step and calls their providers. */
+  async #start(steps: readonly Step[], route: Routed): Promise<void> {
+    const refused = this.#renderEach(steps, route)
+    if (refused !== null) return this.#refuse(refused)
+    if (this.letter.row.mode === 'SIMULATE') return this.#simulate(steps, route)
+    const decisions = [...route.decisions, ...this.turns.passedOver(route, this.parts.now(), steps)]
+    const { first, attempts } = this.#begin(steps, route)
+    let isNoted = false
+    try {
+      isNoted = await this.#note(attempts, decisions, first)
+    } finally {
+      if (!isNoted) for (const { gate } of attempts) gate.dropped()
     }
-    if (letter.row.mode === 'SIMULATE') {
-      await this.write(simulatedEntry(letter, work.job, step, content, planned.decisions, parts.now()))
-      return false
+    if (!isNoted) {
+      this.#isOver = true
+      return
     }
-    const begun = await this.note(step, content, planned)
-    if (begun === null) return false
-    const started = performance.now()
-    const outcome = await callProvider(
-      parts,
-      { letter, step, content, unsubscribeUrl: urls.unsubscribe, deliveryId: begun.id },
-      work.signal,
-    )
-    parts.observed(step, outcome, (performance.now() - started) / 1000)
-    return this.settle(step, begun, outcome, content, planned)
+    for (const attempt of attempts) {
+      const call: Promise<void> = this.#call(attempt, route).then(() => void this.#calls.delete(call))
+      // Whoever waits for all of them hears of it; until then it must not count as unheard.
+      call.catch(() => {})
+      this.#calls.add(call)
+    }
   }
 
   /** What no channel can say is nothing to be tried again. */
-  private render(step: Step, urls: ReturnType<typeof urlsOf>): Rendered | RenderRefusal {
+  #renderEach(steps: readonly Step[], { decisions }: Routed): Stopped | null {
     const { occasion, situation, row } = this.letter
-    try {
-      return render(step.channel, renderInputOf(occasion, situation, urls, row.id))
-    } catch (refusal) {
-      if (refusal instanceof RenderRefusal) return refusal
-      throw refusal
+    for (const { channel } of steps) {
+      if (this.#contents.has(channel)) continue
+      try {
+        this.#contents.set(channel, render(channel, renderInputOf(channel, occasion, situation, this.#urls, row.id)))
+      } catch (refusal) {
+        if (refusal instanceof RenderRefusal) return unrendered(channel, refusal, decisions)
+        throw refusal
+      }
     }
-  }
-
-  /** Notes an attempt. Null where it must not be made: the message was taken over, or nobody knows that it is noted. */
-  private async note(step: Step, content: Rendered, { decisions }: Plan & { kind: 'route' }): Promise<KnownDelivery | null> {
-    const { letter, work, sent } = this
-    const known = this.deliveries.get(turnOf(step.providerId, step.address.id))
-    const failedOver = this.failedOverFrom(step)
-    const delivery = this.beginDelivery(step)
-    const first = this.deliveries.size === 1 && delivery.attempts.length === 1
-    const entry = attemptEntry({ letter, job: work.job, step, delivery, content, decisions, failedOver, first, sent })
-    try {
-      if (!(await this.write(entry, known))) return null
-      if (work.holdsLease()) return delivery
-    } catch (error) {
-      if (!isConnectionLost(error) || !work.holdsLease()) throw error
-    }
-    await this.takeBack(delivery)
     return null
   }
 
-  /** The call of an attempt was never made: nothing about it is unknown, and it is no crash. */
-  private async takeBack(begun: KnownDelivery): Promise<void> {
-    const delivery = this.endDelivery(begun, { kind: 'retry', error: UNCALLED }, this.parts.now())
-    await this.write(uncalledEntry(this.letter, this.work.job, { ...delivery, nextAttemptAt: this.parts.now() }))
+  async #refuse(refused: Stopped): Promise<void> {
+    await Promise.all(this.#calls)
+    this.#isOver = true
+    await this.stop(refused)
   }
 
-  private async settle(
-    step: Step,
-    begun: KnownDelivery,
-    outcome: Outcome,
-    content: Rendered,
-    planned: Plan & { kind: 'route' },
-  ): Promise<boolean> {
-    const { sent, letter, work } = this
+  async #simulate(steps: readonly Step[], { decisions }: Routed): Promise<void> {
+    this.#isOver = true
+    const simulated = steps.map((step) => ({ step, content: this.#contents.get(step.channel)! }))
+    await this.#writer.write(simulatedEntry(this.letter, this.work.job, simulated, decisions, this.parts.now()))
+  }
+
+  #begin(steps: readonly Step[], route: Routed): { readonly first: boolean; readonly attempts: readonly Attempted[] } {
+    const first = this.turns.isUntried
     const now = this.parts.now()
-    const { turn } = this.endDelivery(begun, outcome, now)
-    const { move, open } = this.nextMove(planned, now)
-    const ended = this.endRests(open)
-    const delivery = this.deliveries.get(turn)!
-    const others = ended.filter((one) => one.turn !== turn)
-    const alive = await this.write(
-      settledEntry({ letter, job: work.job, step, delivery, outcome, content, move, now, sent, others }),
-    )
-    return alive && move.kind === 'try'
+    const before = steps.map((step) => ({ known: this.turns.of(step), failedOver: this.turns.failedOverFrom(step, route) }))
+    const attempts = steps.map((step, index) => ({
+      step,
+      ...before[index]!,
+      content: this.#contents.get(step.channel)!,
+      gate: this.#gates.begin(step, before[index]!.known !== undefined),
+      delivery: this.turns.begin(step, this.work.job.fence, now),
+    }))
+    return { first, attempts }
   }
 
-  private beginDelivery(step: Step): KnownDelivery {
+  /** False where they must not be made: the message was taken over, or nobody knows that they are noted. */
+  async #note(attempts: readonly Attempted[], decisions: readonly Decision[], first: boolean): Promise<boolean> {
+    const { letter, work } = this
+    const entry = attemptEntry({ letter, job: work.job, begun: attempts, decisions, first, sent: this.turns.isSent })
+    try {
+      if (!(await this.#writer.write(entry, () => this.#takeBack(attempts)))) return false
+      if (work.holdsLease()) return true
+    } catch (error) {
+      if (!isConnectionLost(error) || !work.holdsLease()) throw error
+    }
     const now = this.parts.now()
-    const turn = turnOf(step.providerId, step.address.id)
-    const known = this.deliveries.get(turn) ?? newDelivery(this.letter, step, now)
-    const attempt = {
-      number: known.attempts.length + 1,
-      fence: this.work.job.fence,
-      startedAt: now,
-      endedAt: null,
-      outcome: null,
-      rejected: null,
-      code: null,
-      error: null,
-    }
-    return this.keep({ ...known, nextAttemptAt: null, attempts: [...known.attempts, attempt] })
-  }
-
-  private endDelivery(begun: KnownDelivery, outcome: Outcome, now: Date): KnownDelivery {
-    const attempt = begun.attempts.at(-1)!
-    const ended = {
-      ...attempt,
-      endedAt: now,
-      outcome: OUTCOMES[outcome.kind],
-      rejected: outcome.kind === 'rejected' ? outcome.what : null,
-      code: ('code' in outcome ? outcome.code : null) ?? null,
-      error: outcome.kind === 'accepted' ? null : outcome.error,
-    }
-    const again = outcome.kind === 'retry' || outcome.kind === 'unknown'
-    const restMs = again
-      ? restAfter(attempt.number, outcome.kind === 'retry' ? outcome.afterMs : undefined, this.parts.random())
-      : 0
-    const nextAttemptAt = again ? new Date(now.getTime() + restMs) : null
-    return this.keep({ ...begun, nextAttemptAt, attempts: [...begun.attempts.slice(0, -1), ended] })
-  }
-
-  private keep(delivery: KnownDelivery): KnownDelivery {
-    this.deliveries.delete(delivery.turn)
-    this.deliveries.set(delivery.turn, delivery)
-    return delivery
-  }
-
-  /** Takes their next attempt from deliveries that will have none, and returns them. */
-  private endRests(open: readonly Step[]): readonly KnownDelivery[] {
-    const turns = new Set(open.map((step) => turnOf(step.providerId, step.address.id)))
-    const ended = [...this.deliveries.values()]
-      .filter(({ turn, nextAttemptAt }) => nextAttemptAt !== null && !turns.has(turn))
-      .map((delivery) => ({ ...delivery, nextAttemptAt: null }))
-    for (const delivery of ended) this.deliveries.set(delivery.turn, delivery)
-    return ended
-  }
-
-  /** open: the steps that may be tried now or later. */
-  private nextMove(planned: Plan & { kind: 'route' }, now: Date): { move: Move; open: readonly Step[] } {
-    const { letter, deliveries } = this
-    const route: Route = {
-      steps: planned.steps,
-      turnOf: (step) => deliveries.get(turnOf(step.providerId, step.address.id)) ?? UNTRIED,
-      onUnknown: (step) => accountOf(letter, step).onUnknown,
-      deadline: this.deadline,
-      now,
-    }
-    const isPlanned = planned.steps.some((step) => route.turnOf(step).attempts.at(-1)?.outcome === 'ACCEPTED')
-    if (this.sent && !isPlanned) return { move: { kind: 'done' }, open: [] }
-    return { move: nextMove(route), open: openSteps(route) }
-  }
-
-  /** Whether one of its addresses has taken the message: nothing takes that back. */
-  private get sent(): boolean {
-    return [...this.deliveries.values()].some(({ attempts }) => attempts.at(-1)?.outcome === 'ACCEPTED')
-  }
-
-  /** The delivery of the newest attempt, where that was another account's or channel's. */
-  private failedOverFrom(step: Step): KnownDelivery | null {
-    const newest = newestOf([...this.deliveries.values()])
-    return newest === null || (newest.providerId === step.providerId && newest.channel === step.channel) ? null : newest
-  }
-
-  /**
-   * A message that is no longer ours is let go: its job ends if it is still held, and stays with whoever took it otherwise.
-   *
-   * @param known the delivery as it stands in the database, where the entry begins an attempt of it
-   */
-  private async write(entry: Entry, known?: KnownDelivery): Promise<boolean> {
-    if (await this.writePatiently(entry)) return true
-    if (known) this.keep(known)
-    await this.writePatiently({ job: this.work.job, after: 'settle' })
+    const uncalled = attempts.map(({ delivery }) => {
+      const ended = this.turns.settle(delivery, { kind: 'retry', error: UNCALLED }, now, this.parts.random())
+      return this.turns.keep({ ...ended, nextAttemptAt: now })
+    })
+    // The job is let go with it, which others that are under way must not be left alone by.
+    await Promise.allSettled(this.#calls)
+    await this.#writer.write(uncalledEntry(letter, work.job, uncalled))
     return false
   }
 
-  /**
-   * What may be repeated is, until the database is back or the lease is over: a result that were dropped would be a
-   * message sent twice.
-   */
-  private async writePatiently(entry: Entry): Promise<boolean> {
-    const whole = entry.after === 'settle' ? withEnded(entry, this.letter, this.endRests([])) : entry
-    for (let restMs = FIRST_REPEAT_MS; ; restMs = Math.min(restMs * 2, LONGEST_REPEAT_MS)) {
-      try {
-        return await this.parts.record(whole)
-      } catch (error) {
-        if (entry.after === 'keep' || !isConnectionLost(error) || !this.work.holdsLease()) throw error
-        this.parts.log.warn({ err: error, message: this.letter.row.id, againInMs: restMs }, 'a result is written again')
-      }
-      await pause(restMs, undefined, { signal: this.work.signal })
-    }
+  #takeBack(attempts: readonly Attempted[]): void {
+    for (const { delivery, known } of attempts) this.turns.takeBack(delivery, known)
+  }
+
+  async #call(attempt: Attempted, route: Routed): Promise<void> {
+    const { parts, letter, work } = this
+    const { step, gate, delivery, content } = attempt
+    const started = performance.now()
+    const outcome = await gate.pass(work, (onCalling) =>
+      callProvider(
+        parts,
+        {
+          letter,
+          step,
+          content,
+          unsubscribeUrl: this.#urls.unsubscribe,
+          deliveryId: delivery.id,
+          timeoutMs: this.turns.timeLeftMs(step, parts.now()),
+          holdsLease: work.holdsLease,
+          onCalling,
+          onNoNews: gate.dropped,
+        },
+        work.signal,
+      ),
+    )
+    parts.observed(step, outcome, (performance.now() - started) / 1000)
+    await this.#settle(attempt, outcome, route)
+  }
+
+  async #settle({ step, gate, delivery: begun, content }: Attempted, outcome: Outcome, route: Routed): Promise<void> {
+    const { letter, work, parts } = this
+    const { isSent: sent } = this.turns
+    const now = parts.now()
+    const { turn } = this.turns.settle(begun, outcome, now, parts.random())
+    const { move, open } = this.turns.next(route, now)
+    const ended = this.turns.endRests(open)
+    const delivery = this.turns.of(step)!
+    const others = ended.filter((one) => one.turn !== turn)
+    const entry = settledEntry({
+      letter,
+      job: work.job,
+      step,
+      delivery,
+      outcome,
+      content,
+      move,
+      now,
+      sent,
+      others,
+      news: gate.takeNews(),
+    })
+    // Before it is written: nothing may begin while the job is being let go.
+    if (entry.after !== 'keep') this.#isOver = true
+    if (!(await this.#writer.write(entry))) this.#isOver = true
   }
 }
 
-/** Of those that stand last where their newest attempts began in the same millisecond. */
-function newestOf(deliveries: readonly KnownDelivery[]): KnownDelivery | null {
-  const startOf = (delivery: KnownDelivery) => delivery.attempts.at(-1)?.startedAt.getTime() ?? 0
-  return deliveries.reduce<KnownDelivery | null>((a, b) => (a === null || startOf(b) >= startOf(a) ? b : a), null)
+/** An attempt that was begun. known: its delivery as it stood before, in the database. */
+interface Attempted extends Begun {
+  readonly known: Begun['delivery'] | undefined
+  readonly gate: Gate
 }
-
-const FIRST_REPEAT_MS = 50
-const LONGEST_REPEAT_MS = 2_000
 
 const UNCALLED = 'The worker did not get to the call; nothing was sent.'
 const FAULTY = 'Something went wrong on our side each time, until its time was up.'
 
 const ABANDONED = 'The worker that called the provider never came back; nobody knows whether it was taken.'
-
-const UNTRIED = { attempts: [], nextAttemptAt: null }
-
-const OUTCOMES = {
-  accepted: 'ACCEPTED',
-  rejected: 'REJECTED',
-  retry: 'RETRY',
-  misconfigured: 'MISCONFIGURED',
-  unknown: 'UNKNOWN',
-} as const satisfies { [K in Outcome['kind']]: string }
-
-const isCrash = (attempt: { outcome: string | null; endedAt: Date | null }) =>
-  attempt.outcome === 'UNKNOWN' && attempt.endedAt === null
-
-function accountOf(letter: Letter, step: Step): Account {
-  return letter.accounts.find((account) => account.id === step.providerId)!
-}

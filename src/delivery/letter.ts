@@ -78,7 +78,7 @@ export function createLetters(parts: LetterParts): Letters {
         ),
       ])
       const occasions = new Map([...rows.values()].map((row) => [row.id, occasionOf(row)]))
-      const surroundings = await readSurroundings(parts.db, grounds, [...occasions.values()])
+      const surroundings = await readSurroundings(parts.db, grounds, [...occasions.values()], parts.now())
       return refs.map(({ messageId }) => {
         const row = rows.get(messageId)
         if (row === undefined) return null
@@ -92,9 +92,10 @@ export function createLetters(parts: LetterParts): Letters {
 }
 
 function occasionOf(row: LetterRow): Occasion {
-  const { environmentId, userId, tenantId, topicId, listId } = row
+  const { environmentId, userId, tenantId, topicId, listId, enqueuedAt, scheduledFor, countedAt } = row
   const definition = row.definition as unknown as Definition
-  return { environmentId, userId, tenantId, topicId, listId, to: row.to as KeptRecipient, definition }
+  const timing = { enqueuedAt, scheduledFor, isCounted: countedAt !== null, isUnderWay: (row.deliveries ?? []).length > 0 }
+  return { environmentId, userId, tenantId, topicId, listId, to: row.to as KeptRecipient, definition, ...timing }
 }
 
 function toLetter(row: LetterRow, occasion: Occasion, situation: Situation): Letter {
@@ -114,6 +115,12 @@ export function newDelivery(letter: Letter, { channel, providerId, address }: St
     nextAttemptAt: null,
     attempts: [],
   }
+}
+
+/** The delivery of the newest attempt. Of those that stand last where their newest attempts began in the same millisecond. */
+export function newestOf(deliveries: readonly KnownDelivery[]): KnownDelivery | null {
+  const startOf = (delivery: KnownDelivery) => delivery.attempts.at(-1)?.startedAt.getTime() ?? 0
+  return deliveries.reduce<KnownDelivery | null>((a, b) => (a === null || startOf(b) >= startOf(a) ? b : a), null)
 }
 
 /** Names a step's turn within a message: an account and an address. */

@@ -5,6 +5,7 @@ import { confirm, postpone, settle } from '../queue/settle.ts'
 import type { Db, Tx } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
 import { countInboxes, type InboxCounts, insertInboxMessages, type NewInboxMessage } from '../store/inbox.ts'
+import { keepProviderStates, type ProviderState } from '../store/provider.ts'
 import {
   changeDeliveries,
   changeMessages,
@@ -14,11 +15,11 @@ import {
   keepOutputs,
   keepPlans,
   type MessageChange,
-  markProviders,
   type NewOutput,
   type NewPlan,
   retireDeviceTokens,
 } from '../store/record.ts'
+import { type BouncedMessage, endBounced, holdEnding, type MessageOfJourney } from '../store/report.ts'
 
 /** One entry of a message's journey: everything that is to be true at once. What it does not name stays as it is. */
 export interface Entry {
@@ -30,12 +31,14 @@ export interface Entry {
   readonly begun?: readonly DeliveryChange[]
   readonly deliveries?: readonly DeliveryChange[]
   readonly plan?: NewPlan
-  readonly output?: NewOutput
+  readonly outputs?: readonly NewOutput[]
   readonly inbox?: NewInboxMessage
   readonly events?: readonly NewEvent[]
   readonly deadLetter?: Parameters<typeof insertDeadLetters>[1][number]
   readonly retire?: Parameters<typeof retireDeviceTokens>[1][number]
-  readonly mark?: Parameters<typeof markProviders>[1][number]
+  readonly state?: ProviderState
+  /** The journey ends with this entry. several: of its deliveries there are more than the entry names. */
+  readonly ends?: MessageOfJourney & { readonly several: boolean }
 }
 
 /**
@@ -63,42 +66,73 @@ async function write(tx: Tx, entries: readonly Entry[]): Promise<{ kept: Readonl
   const ours = await holdJobs(tx, entries)
   const moved = await changeMessages(tx, pick(ours, 'message'))
   const kept = ours.filter((entry) => entry.message === undefined || moved.has(entry.message.id))
-  await putBack(tx, kept)
+  await letGo(tx, kept)
   await insertDeliveries(
     tx,
     kept.flatMap((entry) => entry.begun ?? []),
   )
-  await changeDeliveries(
+  const ends = pick(kept, 'ends')
+  await holdEnding(
+    tx,
+    ends.filter(({ several }) => several),
+  )
+  const reported = await changeDeliveries(
     tx,
     kept.flatMap((entry) => entry.deliveries ?? []),
   )
   await keepPlans(tx, pick(kept, 'plan'))
-  await keepOutputs(tx, pick(kept, 'output'))
+  await keepOutputs(
+    tx,
+    kept.flatMap((entry) => entry.outputs ?? []),
+  )
   await insertDeadLetters(tx, pick(kept, 'deadLetter'))
   await retireDeviceTokens(tx, pick(kept, 'retire'))
-  await markProviders(tx, pick(kept, 'mark'))
-  const messageEvents = kept.flatMap((entry) => entry.events ?? [])
+  await keepProviderStates(tx, pick(kept, 'state'))
+  const bounced = await endBounced(
+    tx,
+    ends.filter(({ several, messageId }) => several || reported.has(messageId)),
+  )
+  const messageEvents = [...kept.flatMap((entry) => entry.events ?? []), ...bounced.map(bouncedEvent)]
   const inboxEvents = await fillInboxes(tx, pick(kept, 'inbox'), messageEvents)
   const events = [...messageEvents, ...inboxEvents]
   return { kept: new Set(kept), written: events.length > 0 ? await append(tx, events) : [] }
 }
 
-/** The entries whose job is still held with the fence it was claimed with. Jobs that are over are gone then. */
+/** The entries whose job is still held with the fence it was claimed with. */
 async function holdJobs(tx: Tx, entries: readonly Entry[]): Promise<readonly Entry[]> {
-  const over = entries.filter(({ after }) => after === 'settle').map(({ job }) => job)
-  const others = entries.filter(({ after }) => after !== 'settle').map(({ job }) => job)
-  const settled = await settle(tx, over)
-  const confirmed = await confirm(tx, others)
+  const confirmed = await confirm(
+    tx,
+    entries.map(({ job }) => job),
+  )
   // A process that took its own job over may have both in one group; the newest fence is the one that counted.
   const newest = new Map<number, number>()
   for (const { job } of entries) newest.set(job.id, Math.max(job.fence, newest.get(job.id) ?? 0))
-  return entries.filter(({ job: { id, fence } }) => (settled.has(id) || confirmed.has(id)) && newest.get(id) === fence)
+  return entries.filter(({ job: { id, fence } }) => confirmed.has(id) && newest.get(id) === fence)
 }
 
-/** Only what was kept: the job of a message that is no longer a delivery's to move stays in hand, to be settled. */
-async function putBack(tx: Tx, kept: readonly Entry[]): Promise<void> {
+/** Only of what was kept: the job of a message that is no longer a delivery's to move stays in hand, for what is left of its entry. */
+async function letGo(tx: Tx, kept: readonly Entry[]): Promise<void> {
+  await settle(
+    tx,
+    kept.filter(({ after }) => after === 'settle').map(({ job }) => job),
+  )
   const later = kept.flatMap(({ job, after }) => (typeof after === 'object' ? [{ ...job, runAt: after }] : []))
   await postpone(tx, later)
+}
+
+function bouncedEvent({ id: messageId, updatedAt: at, ...message }: BouncedMessage): NewEvent {
+  return {
+    ...message,
+    stream: 'MESSAGE',
+    type: 'UNDELIVERABLE',
+    at,
+    messageId,
+    status: 'UNDELIVERABLE',
+    reason: 'BOUNCED',
+    channel: null,
+    providerId: null,
+    detail: null,
+  }
 }
 
 /**

@@ -10,6 +10,8 @@ export const JOB_KINDS = {
   deliver: { lane: 'single', payload: z.object({ environmentId: z.string(), messageId: z.string() }) },
   /** Finds the members of a request's groups and makes their messages, page by page. */
   expand: { lane: 'bulk', payload: z.object({ environmentId: z.string(), requestId: z.string() }) },
+  /** Cancels the messages of a canceled request that its command left. */
+  cancel: { lane: 'bulk', payload: z.object({ environmentId: z.string(), requestId: z.string() }) },
 } as const satisfies Record<string, { lane: Lane; payload: z.ZodType }>
 
 export type JobKindName = keyof typeof JOB_KINDS
@@ -51,6 +53,13 @@ export interface Work {
   holdsLease(): boolean
   /** Aborted when the process drains past its deadline or has lost its lease. */
   readonly signal: AbortSignal
+  /**
+   * Lets another job of the lane begin, since this one mostly waits from here on. It stays this process's and is waited for
+   * as before. Once is enough. Where very many are out of their slots already, it keeps its own.
+   */
+  leaveSlot(): void
+  /** The job was put back for so long: the lane looks for it then, not only when it looks by itself. */
+  comesBack(afterMs: number): void
 }
 
 /**

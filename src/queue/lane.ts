@@ -3,13 +3,27 @@ import { BATCH } from './claim.ts'
 /** Nothing depends on wake-ups: a lane looks for due jobs by itself this often. */
 const POLL_MS = 1000
 
+/** A job that was put back is due by the database's clock, counted from before its commit. */
+const DUE_MARGIN_MS = 5
+
+/** How many jobs may be out of their slots, for each slot that there is. */
+const OUTSIDE_PER_SLOT = 4
+
+/** What a job may tell its lane. */
+export interface Seat {
+  /** From here on the job takes no slot from the others. */
+  leaveSlot(): void
+  /** It was put back, and is due after so long. */
+  comesBack(afterMs: number): void
+}
+
 export interface LaneOptions<J> {
-  /** How many jobs are performed at the same time. */
+  /** How many jobs are performed at the same time, apart from those that left their slot. */
   readonly slots: number
   /** Takes at most `limit` due jobs. Never rejects; what goes wrong is none. */
   claim(limit: number): Promise<readonly J[]>
   /** Never rejects. */
-  perform(job: J): Promise<void>
+  perform(job: J, seat: Seat): Promise<void>
   /** Never rejects. */
   giveBack(jobs: readonly J[]): Promise<void>
 }
@@ -23,6 +37,8 @@ export class LaneRunner<J> {
   readonly #ahead: number
   readonly #waiting: J[] = []
   readonly #running = new Map<J, Promise<void>>()
+  /** Those that are performed and have not left their slot. */
+  readonly #seated = new Set<J>()
   #poll: NodeJS.Timeout | undefined
   #stopped = true
   /** The last claim found nothing: only a wake-up or the poll makes another worth its while. */
@@ -30,6 +46,8 @@ export class LaneRunner<J> {
   #woken = false
   #looking = false
   #look: Promise<void> = Promise.resolve()
+  /** The earliest moment at which a job that was put back here is due, by the monotonic clock. */
+  #alarm: { readonly at: number; readonly timer: NodeJS.Timeout } | null = null
 
   constructor(options: LaneOptions<J>) {
     this.#options = options
@@ -51,6 +69,17 @@ export class LaneRunner<J> {
     this.#look = this.#fill()
   }
 
+  #comesBack(afterMs: number): void {
+    const at = performance.now() + afterMs + DUE_MARGIN_MS
+    if (this.#stopped || afterMs >= POLL_MS * 2 || (this.#alarm !== null && this.#alarm.at <= at)) return
+    clearTimeout(this.#alarm?.timer)
+    const timer = setTimeout(() => {
+      this.#alarm = null
+      this.wake()
+    }, afterMs + DUE_MARGIN_MS)
+    this.#alarm = { at, timer }
+  }
+
   /** Jobs that are performed or wait for a slot. */
   inHand(): readonly J[] {
     return [...this.#running.keys(), ...this.#waiting]
@@ -65,6 +94,7 @@ export class LaneRunner<J> {
   async stop(): Promise<void> {
     this.#stopped = true
     clearInterval(this.#poll)
+    clearTimeout(this.#alarm?.timer)
     await this.#options.giveBack(this.#waiting.splice(0))
     await this.#look
   }
@@ -85,7 +115,7 @@ export class LaneRunner<J> {
 
   async #claim(): Promise<void> {
     const { slots, claim, giveBack } = this.#options
-    const room = slots + this.#ahead - this.#running.size - this.#waiting.length
+    const room = slots + this.#ahead - this.#seated.size - this.#waiting.length
     const jobs = await claim(Math.min(BATCH, room))
     this.#dry = jobs.length === 0
     if (this.#stopped) return await giveBack(jobs)
@@ -94,22 +124,33 @@ export class LaneRunner<J> {
   }
 
   #isLow(): boolean {
-    const { size } = this.#running
+    const { size } = this.#seated
     return (
       !this.#stopped && this.#waiting.length <= this.#ahead / 2 && size + this.#waiting.length < this.#options.slots + this.#ahead
     )
   }
 
   #startWaiting(): void {
-    while (!this.#stopped && this.#running.size < this.#options.slots && this.#waiting.length > 0) {
+    while (!this.#stopped && this.#seated.size < this.#options.slots && this.#waiting.length > 0) {
       const job = this.#waiting.shift() as J
+      this.#seated.add(job)
       this.#running.set(job, this.#run(job))
     }
   }
 
   async #run(job: J): Promise<void> {
-    await this.#options.perform(job)
+    await this.#options.perform(job, {
+      leaveSlot: () => this.#leaveSlot(job),
+      comesBack: (afterMs) => this.#comesBack(afterMs),
+    })
     this.#running.delete(job)
+    this.#leaveSlot(job)
+  }
+
+  /** Only so many wait outside: were there more, they would hold memory and connections without end. */
+  #leaveSlot(job: J): void {
+    if (this.#running.has(job) && this.#running.size - this.#seated.size >= this.#options.slots * OUTSIDE_PER_SLOT) return
+    if (!this.#seated.delete(job)) return
     this.#startWaiting()
     if (!this.#dry && this.#isLow()) this.wake()
   }

@@ -4,7 +4,7 @@ import type { Db } from '../store/database.ts'
 import { createBackoff } from './backoff.ts'
 import { claim } from './claim.ts'
 import { type Claimed, type Held, JOB_KINDS, type JobKindName, LANES, type Lane, type Perform, type Performers } from './kinds.ts'
-import { LaneRunner } from './lane.ts'
+import { LaneRunner, type Seat } from './lane.ts'
 import { Lease, type QueueLog } from './lease.ts'
 import { giveBack } from './settle.ts'
 import type { Tenure } from './tenure.ts'
@@ -18,7 +18,7 @@ export interface QueueOptions {
   readonly log: QueueLog
   /** After which a silent process's jobs are another's. 3 or more; 60 unless told. Each third of it is a heartbeat. */
   readonly leaseSeconds: number
-  /** How many jobs of a lane this process performs at the same time; 0: none of that lane. */
+  /** How many jobs of a lane this process performs at the same time, beside those that left their slot; 0: none of that lane. */
   readonly slots: Readonly<Record<Lane, number>>
   /** Nobody else works on this database, so start frees what an earlier process held. */
   readonly onlyProcess: boolean
@@ -98,7 +98,7 @@ class PostgresQueue implements Queue {
     let after = ''
     return new LaneRunner<InHand>({
       slots: this.#options.slots[lane],
-      perform: (job) => this.#perform(job),
+      perform: (inHand, seat) => this.#perform(inHand, seat),
       giveBack: (jobs) => this.#giveBack(jobs),
       claim: async (limit) => {
         const batch = await this.#claim(lane, limit, after)
@@ -121,13 +121,13 @@ class PostgresQueue implements Queue {
     }
   }
 
-  async #perform({ job, tenure }: InHand): Promise<void> {
+  async #perform({ job, tenure }: InHand, seat: Seat): Promise<void> {
     if (!tenure.holds()) return
     const { id, fence, kind } = job
     try {
       const perform = this.#options.performers[kind] as Perform
       const payload = JOB_KINDS[kind].payload.parse(job.payload)
-      await perform(payload, { job: { id, fence }, holdsLease: () => tenure.holds(), signal: tenure.signal })
+      await perform(payload, { job: { id, fence }, holdsLease: () => tenure.holds(), signal: tenure.signal, ...seat })
       this.#backoff.forget(id)
     } catch (error) {
       await this.#recover({ job, tenure }, error)

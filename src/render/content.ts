@@ -82,7 +82,7 @@ function emailTexts(title: string, body: string, { brand, urls }: RenderInput, p
 }
 
 /** A title is one line on every channel: control characters and bidirectional overrides would let it pose as something else. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text
     .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
     .replace(/[\u200b\u202a-\u202e\u2066-\u2069\ufeff]/g, '')

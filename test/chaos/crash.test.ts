@@ -4,41 +4,29 @@ import type { Carillon } from '../support/process.ts'
 import { scaled } from '../support/scale.ts'
 import { mail, send, until } from './caller.ts'
 import { countOf, histories, outcomesOf } from './history.ts'
+import { type KeptWorker, keepWorker } from './keep.ts'
 import { START_MS, type Stage, setStage } from './stage.ts'
 
 /** A new process, the lease of the killed one, a sweep; and a machine that does something else as well. */
 const RECOVERED_MS = 30_000
+/** Longer than a message keeps its slot to itself. */
+const SLOW_MS = 1_000
 
 let provider: FakeProvider
 let stage: Stage
 let api: Carillon
-let worker: Carillon
-let kills = 0
-let isOver = false
+let worker: KeptWorker
 beforeAll(async () => {
   provider = await startFakeProvider()
   stage = await setStage({ smtpUrl: provider.url })
   stage.defer(() => provider.close())
   api = await stage.start('api')
-  await keepWorker()
+  worker = await keepWorker(stage)
 }, START_MS)
 afterAll(async () => {
-  isOver = true
+  worker?.release()
   await stage?.clear()
 })
-
-/** Killed by the provider, as an operating system's init would see it die and start it again. */
-function kill(): void {
-  if (worker.hasEnded()) return
-  kills += 1
-  worker.signal('SIGKILL')
-}
-
-/** Starts a worker, and another whenever it ends. */
-async function keepWorker(): Promise<void> {
-  worker = await stage.start('worker')
-  void worker.exited.then(() => (isOver ? undefined : keepWorker()))
-}
 
 async function isTerminal(title: string): Promise<boolean> {
   return (await countOf(stage, "message where status in ('SENT', 'UNDELIVERABLE') and trace_id = $1", [title])) === 1
@@ -53,9 +41,9 @@ async function historyOf(title: string) {
 async function loseWorkerAt(title: string, when: 'before' | 'after'): Promise<number> {
   provider.take = (receipt, answer) => {
     const isFirst = provider.count(receipt.messageId) === 1
-    if (isFirst && when === 'before') return kill()
+    if (isFirst && when === 'before') return worker.kill()
     answer()
-    if (isFirst) kill()
+    if (isFirst) worker.kill()
   }
   await send(api.url, stage.key, mail(title))
   return await until(() => isTerminal(title), RECOVERED_MS, `${title} ends`)
@@ -66,7 +54,7 @@ for (const when of ['before', 'after'] as const) {
     `a worker killed by the mail server right ${when} its 250 costs at most one duplicate, which is visible`,
     async ({ annotate }) => {
       const rounds = scaled(1, 100)
-      const killsBefore = kills
+      const killsBefore = worker.kills
       const receiptsBefore = provider.receipts.length
       const took: number[] = []
       for (let round = 0; round < rounds; round++) {
@@ -80,7 +68,7 @@ for (const when of ['before', 'after'] as const) {
         // A worker that had time to record the answer before the signal reached it left nothing ambiguous.
         if (when === 'before' || attempts.length > 1) expect(attempts).toEqual(['UNKNOWN', 'ACCEPTED'])
       }
-      expect(provider.receipts.length - receiptsBefore).toBeLessThanOrEqual(kills - killsBefore + rounds)
+      expect(provider.receipts.length - receiptsBefore).toBeLessThanOrEqual(worker.kills - killsBefore + rounds)
       await annotate(`${rounds} kills; sent at most ${Math.max(...took)} ms after the send`)
     },
     scaled(60_000, 100 * RECOVERED_MS),
@@ -91,16 +79,12 @@ test('a message that kills its worker is a dead letter after three crashes, and 
   annotate,
 }) => {
   const others = Array.from({ length: scaled(40, 100) }, (_, index) => `sound ${index}`)
-  const killsBefore = kills
-  // Nobody is answered before the poison is: so each crash finds them all begun.
-  const waiting: (() => void)[] = []
+  const killsBefore = worker.kills
+  // It is slow to answer the others, so that each crash finds some of them begun.
   provider.take = ({ subject }, answer) => {
-    if (subject === 'poison') {
-      waiting.length = 0
-      return kill()
-    }
-    waiting.push(answer)
-    if (kills - killsBefore >= 3 || waiting.length > 6) waiting.splice(0).forEach((one) => void one())
+    if (subject === 'poison') worker.kill()
+    else if (worker.kills - killsBefore >= 3) answer()
+    else setTimeout(answer, SLOW_MS)
   }
   await send(api.url, stage.key, mail('poison'))
   await Promise.all(others.map((title) => send(api.url, stage.key, mail(title))))
@@ -111,7 +95,7 @@ test('a message that kills its worker is a dead letter after three crashes, and 
     'all others are sent',
   )
   await annotate(`given up ${took} ms after the send; the last of the others sent ${sent} ms later`)
-  expect(kills - killsBefore).toBe(3)
+  expect(worker.kills - killsBefore).toBe(3)
   expect(await historyOf('poison')).toMatchObject({
     status: 'UNDELIVERABLE',
     reason: 'FAILED',

@@ -26,6 +26,8 @@ export interface StageOptions {
   readonly redisUrl?: string
   /** By default mail goes nowhere. */
   readonly smtpUrl?: string
+  /** What its processes run, by default src/main.ts. */
+  readonly main?: string
 }
 
 /** The shortest that can be set, so that a test sees it end. */
@@ -34,7 +36,7 @@ export const LEASE_SECONDS = 3
 export const START_MS = 180_000
 const NOWHERE = 'smtp://127.0.0.1:1'
 
-export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE }: StageOptions = {}): Promise<Stage> {
+export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE, main }: StageOptions = {}): Promise<Stage> {
   const ends: (() => Promise<unknown>)[] = []
   const starting = new Set<Promise<Carillon>>()
   const key = `ck_live_${randomBytes(24).toString('base64url')}`
@@ -62,7 +64,7 @@ export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE }: Sta
       return (await pool.query(sql, [...values])).rows as Row[]
     },
     async start(role, env = {}) {
-      const start = startCarillon({ ...settings, CARILLON_ROLES: role, ...env })
+      const start = startCarillon({ ...settings, CARILLON_ROLES: role, ...env }, main)
       const child = start.then((started) => {
         ends.push(() => started.end())
         return started

@@ -89,6 +89,7 @@ describe('A worker that dies during its call', () => {
       })
       void office.perform(message!)
       await called
+      await expect.poll(async () => (await office.read(id)).status).toBe('SENT')
     }
     await office.perform((await office.takeOver())!)
     expect(office.post.calls.filter(({ address }) => address.id === 'phone')).toHaveLength(1)

@@ -4,18 +4,23 @@ import { pino } from 'pino'
 import { z } from 'zod'
 import { createAddressGuard } from '../../src/channels/address.ts'
 import { createHttpDoor } from '../../src/channels/http.ts'
-import type { Channel, Outcome, Outgoing, Provider } from '../../src/channels/provider.ts'
+import type { Channel, Outcome, Outgoing, Provider, Report } from '../../src/channels/provider.ts'
+import { createBreakers } from '../../src/delivery/breaker.ts'
 import { createExpand } from '../../src/delivery/expand.ts'
-import { createJourney } from '../../src/delivery/journey.ts'
+import { createJourney, type JourneyParts } from '../../src/delivery/journey.ts'
 import { createLetters } from '../../src/delivery/letter.ts'
 import { createRecord } from '../../src/delivery/record.ts'
+import { createThrottle } from '../../src/delivery/throttle.ts'
 import { acceptSends } from '../../src/domain/accept.ts'
 import { builtInAccount } from '../../src/domain/account.ts'
 import type { KeyActor } from '../../src/domain/actor.ts'
+import { createCallbackLinks } from '../../src/domain/callback-link.ts'
 import { type Command, createCommands, createCommit } from '../../src/domain/command.ts'
 import { putDeviceToken } from '../../src/domain/device-token.ts'
 import { layFoundation } from '../../src/domain/foundation.ts'
 import { createLinks } from '../../src/domain/link.ts'
+import type { Decision } from '../../src/domain/plan.ts'
+import { applyReports, type Reports } from '../../src/domain/report.ts'
 import { checkSend, type SendInput } from '../../src/domain/send.ts'
 import { readEvents } from '../../src/log/read.ts'
 import { claim } from '../../src/queue/claim.ts'
@@ -29,14 +34,22 @@ import { startWire } from '../support/wire.ts'
 /** A provider of the outside world: it writes down each call and answers as it is told. */
 export interface Post {
   readonly calls: Outgoing[]
-  answer: (outgoing: Outgoing, kind: string) => Promise<Outcome>
+  answer: (outgoing: Outgoing, kind: string, signal: AbortSignal) => Promise<Outcome>
 }
 
 export interface OfficeOptions {
   readonly channel?: Channel
   readonly onUnknown?: 'RESEND' | 'FAIL'
-  /** One account of each, tried in this order. */
-  readonly kinds?: readonly string[]
+  /** One account of each, tried in this order; one that is named alone is of the office's channel and policy. */
+  readonly kinds?: readonly (string | Kind)[]
+  /** Where attachments may be fetched from, beside the whole outside. */
+  readonly allowedNetworks?: readonly string[]
+}
+
+export interface Kind {
+  readonly kind: string
+  readonly channel: Channel
+  readonly onUnknown?: 'RESEND' | 'FAIL'
 }
 
 const ENVIRONMENT = 'production'
@@ -48,49 +61,53 @@ export const accepting = (): Promise<Outcome> => Promise.resolve({ kind: 'accept
 
 /** Accepts sends and lets tests be the workers: who holds a message, who dies with it, and who takes it over. */
 export async function openOffice(options: OfficeOptions = {}) {
-  const { channel = 'EMAIL', onUnknown = 'RESEND', kinds = ['post'] } = options
+  const { channel = 'EMAIL', onUnknown = 'RESEND', kinds = ['post'], allowedNetworks = [] } = options
   const database = await testDatabase()
   const line = await startLine(database.url)
   const store = await openStore({ url: database.url, poolSize: 8 })
   const far = await openStore({ url: line.url, poolSize: 2 })
   const vault = createSecrets([randomBytes(32)])
-  const guard = createAddressGuard({ allowedNetworks: [], own: [] })
+  const guard = createAddressGuard({ allowedNetworks, own: [] })
   const http = createHttpDoor({ guard })
   let clockMs = 0
   const now = () => new Date(Date.now() + clockMs)
   await layFoundation(store.db, `ck_live_${'k'.repeat(43)}`, now())
 
   const post: Post = { calls: [], answer: accepting }
-  const providers = kinds.map(
-    (kind): Provider => ({
+  const wanted = kinds.map((one): Kind => (typeof one === 'string' ? { kind: one, channel } : one))
+  const providers = wanted.map(
+    ({ kind, channel }): Provider => ({
       kind,
       channel,
       name: 'Post',
       settings: z.object({}),
-      deliver(outgoing) {
+      deliver(outgoing, { signal }) {
         post.calls.push(outgoing)
-        return post.answer(outgoing, kind)
+        return post.answer(outgoing, kind, signal)
       },
     }),
   )
-  const builtIns = providers.map((provider) => {
+  const builtIns = providers.map((provider, index) => {
     const { account, settings } = builtInAccount(provider, {}, now())
-    return { settings, account: { ...account, onUnknown } }
+    return { settings, account: { ...account, onUnknown: wanted[index]!.onUnknown ?? onUnknown } }
   })
   const warnings: string[] = []
   const warned = { write: (line: string) => void warnings.push(JSON.parse(line).msg) }
   const letters = createLetters({ db: store.db, vault, builtIns, now })
-  const journey = createJourney({
+  const parts: JourneyParts = {
     letters,
     record: createRecord({ db: far.db, published: () => {} }),
     providers,
     http,
     links: createLinks({ vault, publicUrl: () => 'http://carillon.test' }),
+    breakers: createBreakers({ now, random: () => 0, log: { info() {}, warn() {} } }),
+    throttle: createThrottle({ db: store.db, now }),
+    callbacks: createCallbackLinks({ signer: vault, providers, publicUrl: () => 'http://carillon.test' }),
     now,
     random: () => 0,
     log: pino({ level: 'warn' }, warned),
     observed: () => {},
-  })
+  }
   const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
   const commands = createCommands(commit, vault)
   const expand = createExpand({ db: store.db, commit, builtIns, vault, now, log: pino({ level: 'fatal' }) })
@@ -102,12 +119,13 @@ export async function openOffice(options: OfficeOptions = {}) {
     /** What the workers write goes this way. */
     line,
     warnings,
+    now,
     /** Sets the clock of the workers, not the database's. */
     setClock(ms: number): void {
       clockMs = ms
     },
     async send(to: SendInput['to'][number], more: Partial<SendInput> = {}): Promise<string> {
-      const input = checkSend({ to: [to], content: { title: 'Hello' }, ...more }, { guard, providers })
+      const input = checkSend({ to: [to], content: { title: 'Hello' }, ...more }, { guard, providers, now })
       const [accepted] = await commands.runGroup(acceptSends, [{ actor: ACTOR, input, key: null }])
       if (accepted === undefined || accepted instanceof Error) throw accepted
       return accepted.requestId
@@ -125,16 +143,34 @@ export async function openOffice(options: OfficeOptions = {}) {
       await sql`update job set run_at = date_trunc('milliseconds', now())`.execute(store.db)
       workers += 1
       const worker = `worker-${workers}`
-      const { jobs } = await claim(store.db, { worker, lane, limit: 10, kinds: ['deliver', 'expand'], after: '' })
+      const { jobs } = await claim(store.db, { worker, lane, limit: 50, kinds: ['deliver', 'expand'], after: '' })
       held = { worker, jobs }
       return jobs[0] ?? null
     },
-    /** What a worker does with what it took. */
-    perform: (job: Claimed, holdsLease: Work['holdsLease'] = () => true): Promise<void> =>
-      journey(job.payload as Payload<'deliver'>, { job, holdsLease, signal: new AbortController().signal }),
+    /** All that the worker took, the earliest sent first. */
+    heldJobs: (): readonly Claimed[] => held.jobs,
+    /** What a worker, a process of its own, does with what it took. */
+    perform: (
+      job: Claimed,
+      holdsLease: Work['holdsLease'] = () => true,
+      leaveSlot: Work['leaveSlot'] = () => {},
+    ): Promise<void> =>
+      createJourney(parts)(job.payload as Payload<'deliver'>, {
+        job,
+        holdsLease,
+        signal: new AbortController().signal,
+        leaveSlot,
+        comesBack() {},
+      }),
     /** The same for a job that expands a request. */
     expand: (job: Claimed): Promise<void> =>
-      expand(job.payload as Payload<'expand'>, { job, holdsLease: () => true, signal: new AbortController().signal }),
+      expand(job.payload as Payload<'expand'>, {
+        job,
+        holdsLease: () => true,
+        signal: new AbortController().signal,
+        leaveSlot() {},
+        comesBack() {},
+      }),
     /** The message as it stands. */
     async read(messageId: string) {
       const letter = (await letters.read({ environmentId: ENVIRONMENT, messageId }))!
@@ -154,14 +190,44 @@ export async function openOffice(options: OfficeOptions = {}) {
           .rows[0]?.at,
       }
     },
+    /** Everything that is told of a message: its calls, its history, and why it went the way it went. */
+    async journal(messageId: string) {
+      const letter = (await letters.read({ environmentId: ENVIRONMENT, messageId }))!
+      const filter = { stream: 'MESSAGE', messageIds: [messageId] } as const
+      const events = await readEvents(store.db, { environmentId: ENVIRONMENT, after: 0, upTo: 1_000, limit: 100, filter })
+      const { rows } = await sql<{ decisions: readonly Decision[] }>`
+        select decisions from plan where message_id = ${messageId}`.execute(store.db)
+      return { deliveries: [...letter.deliveries.values()], events, decisions: rows[0]?.decisions ?? [] }
+    },
+    /** What a provider tells of what it was called with. */
+    report(
+      { idempotencyKey: key }: Pick<Outgoing, 'idempotencyKey'>,
+      what: Report['what'],
+      { providerId = 'post', environmentId = ENVIRONMENT, ...more }: Partial<Report & Omit<Reports, 'reports'>> = {},
+    ) {
+      return this.reportAll([{ key, what, at: now(), ...more }], { environmentId, providerId })
+    },
+    reportAll: (reports: readonly Report[], place = { environmentId: ENVIRONMENT, providerId: 'post' }) =>
+      commit((scope) => applyReports(scope, { ...place, reports })),
+    /** What its sender sees. */
+    async standing(messageId: string) {
+      const { rows } = await sql<{ status: string; reason: string | null; error: string | null; deliveredAt: Date | null }>`
+        select status, reason, error, delivered_at as "deliveredAt" from message where id = ${messageId}`.execute(store.db)
+      const deliveries = await sql<{ status: string; error: string | null; reports: string[]; deliveredAt: Date | null }>`
+        select status, error, reports, delivered_at as "deliveredAt"
+        from delivery where message_id = ${messageId} order by address, started_at, id`.execute(store.db)
+      return { ...rows[0]!, deliveries: deliveries.rows }
+    },
     /** In how many seconds of the database's clock its job is due; null where there is none. */
     async dueIn(): Promise<number | null> {
       const { rows } = await sql<{ seconds: number }>`
         select extract(epoch from run_at - now())::float8 as seconds from job`.execute(store.db)
       return rows[0]?.seconds ?? null
     },
-    async deadLetters(): Promise<readonly { crashes: number; error: string }[]> {
-      return (await sql<{ crashes: number; error: string }>`select crashes, error from dead_letter`.execute(store.db)).rows
+    async deadLetters(): Promise<readonly { id: string; crashes: number; error: string }[]> {
+      return (
+        await sql<{ id: string; crashes: number; error: string }>`select id, crashes, error from dead_letter`.execute(store.db)
+      ).rows
     },
     /** From now on no plan can be kept: a fault of ours, each time. */
     breakPlans: () => sql`alter table plan add check (false)`.execute(store.db),

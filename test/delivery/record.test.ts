@@ -64,6 +64,7 @@ const inbox: NonNullable<Entry['inbox']> = {
   body: null,
   data: {},
   tags: [],
+  expiresAt: null,
   createdAt: AT,
 }
 

@@ -93,6 +93,71 @@ test('a stop gives unstarted jobs back at once, and lets the started ones end', 
   expect(rows).toEqual([])
 })
 
+test('a job that leaves its slot lets others begin, once each, and is waited for by a stop', async () => {
+  const answer = Promise.withResolvers<void>()
+  const slow: boolean[] = []
+  let quick = 0
+  let running = 0
+  let most = 0
+  const queue = place.queue({
+    slots: { single: 5, bulk: 0, webhook: 0, upkeep: 0 },
+    async perform({ messageId }, { job, leaveSlot, holdsLease }) {
+      if (messageId.startsWith('slow')) {
+        leaveSlot()
+        leaveSlot()
+        await answer.promise
+        slow.push(holdsLease(), await settleNow(place.db, job))
+        leaveSlot()
+        return
+      }
+      most = Math.max(most, ++running)
+      await settleNow(place.db, job)
+      running--
+      quick++
+    },
+  })
+  await enqueueFor(place.db, 'slow', 20)
+  await enqueueFor(place.db, 'quick', 100)
+  await queue.start()
+  await expect.poll(() => left(place.db)).toBe(20)
+  expect(quick).toBe(100)
+  expect(most).toBe(5)
+  expect(await waiting(place.db)).toBe(0)
+  const stopped = queue.stop({ deadlineMs: 20_000 })
+  answer.resolve()
+  await stopped
+  expect(slow).toEqual(Array(40).fill(true))
+  expect(await left(place.db)).toBe(0)
+})
+
+test('a job that left its slot keeps it from nobody, though it ends: never more begin than there are slots', async () => {
+  const answer = Promise.withResolvers<void>()
+  let seated = 0
+  let most = 0
+  const queue = place.queue({
+    slots: { single: 3, bulk: 0, webhook: 0, upkeep: 0 },
+    async perform({ messageId }, { job, leaveSlot }) {
+      most = Math.max(most, ++seated)
+      if (messageId.startsWith('slow')) {
+        seated--
+        leaveSlot()
+        await answer.promise
+        await settleNow(place.db, job)
+        return
+      }
+      answer.resolve()
+      await settleNow(place.db, job)
+      seated--
+    },
+  })
+  await enqueueFor(place.db, 'slow', 10)
+  await enqueueFor(place.db, 'sound', 200)
+  await queue.start()
+  await queue.idle()
+  expect(await left(place.db)).toBe(0)
+  expect(most).toBe(3)
+})
+
 test('what has not ended at the deadline of a stop is aborted, may record its result, and is freed', async () => {
   let work: Work | undefined
   const queue = place.queue({

@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest'
+import type { Channel, Rendered } from '../../src/channels/provider.ts'
+import { attachmentsOf, contentToSend, handedOver } from '../../src/delivery/outgoing.ts'
+import type { ChannelOverride } from '../../src/domain/channel-settings.ts'
+
+const content: Rendered = {
+  title: 'Title',
+  subject: 'Subject',
+  text: 'Text',
+  html: '<p>Text</p>',
+  payload: { a: { b: 1 }, c: 2 },
+}
+
+const on = (channel: Channel) => ({ channel, providerId: 'account' })
+const saying = (channel: Channel, override: ChannelOverride) => ({ channels: { [channel]: { override } } })
+const sent = (channel: Channel, override: ChannelOverride) =>
+  contentToSend(saying(channel, override), on(channel), content) as Record<string, unknown>
+
+describe('The content that is sent', () => {
+  test('is the very one that was rendered where the send says nothing of its channel', () => {
+    expect(contentToSend({}, on('EMAIL'), content)).toBe(content)
+    expect(contentToSend({ channels: { EMAIL: { timeoutMs: 1 } } }, on('EMAIL'), content)).toBe(content)
+    expect(contentToSend(saying('SMS', { body: 'Other' }), on('EMAIL'), content)).toBe(content)
+    expect(handedOver({}, on('EMAIL'), content, [])).toEqual({ content })
+    expect(handedOver({}, on('EMAIL'), content, []).content).toBe(content)
+  })
+
+  test.each<[Channel, ChannelOverride, Record<string, unknown>]>([
+    ['EMAIL', { subject: 'S', text: 'T', html: 'H' }, { subject: 'S', text: 'T', html: 'H' }],
+    ['EMAIL', { html: 'H' }, { html: 'H' }],
+    ['SMS', { body: 'B' }, { text: 'B' }],
+    [
+      'PUSH',
+      { title: 'T', body: 'B', data: { a: { d: 3 }, c: null } },
+      { title: 'T', text: 'B', payload: { a: { b: 1, d: 3 }, c: null } },
+    ],
+    [
+      'INBOX',
+      { title: 'T', body: 'B', preview: 'P', data: { e: 1 } },
+      { title: 'T', text: 'B', preview: 'P', payload: { a: { b: 1 }, c: 2, e: 1 } },
+    ],
+    ['DIRECT_MESSAGE', { text: 'T' }, { text: 'T' }],
+    ['WEBHOOK', { body: { whole: true } }, { payload: { whole: true } }],
+    ['WEBHOOK', { body: 'text' }, { payload: 'text' }],
+    ['WEBHOOK', { body: false }, { payload: false }],
+  ])('on %s is what was rendered under %j', (channel, override, changed) => {
+    const before = structuredClone(content)
+    expect(sent(channel, override)).toEqual({ ...content, ...changed })
+    expect(content).toEqual(before)
+  })
+
+  test('has one line in its subject and titles, whatever the send says', () => {
+    expect(sent('EMAIL', { subject: ' Hi\r\nBcc: eve@e.test\u202e ' }).subject).toBe('Hi Bcc: eve@e.test')
+    expect(sent('PUSH', { title: 'a\nb' }).title).toBe('a b')
+    expect(sent('INBOX', { title: 'a\u0007b' }).title).toBe('a b')
+    expect(sent('EMAIL', { subject: '' }).subject).toBe('')
+  })
+})
+
+describe('A provider is handed', () => {
+  test("what the send says beside its channel's content, and nothing it did not say", () => {
+    const headers = [{ name: 'X-Campaign', value: 'spring' }]
+    const email = { from: 'a@example.com', replyTo: 'b@example.com', cc: ['c@example.com'], bcc: ['d@example.com'], headers }
+    expect(handedOver(saying('EMAIL', email), on('EMAIL'), content, [])).toEqual({ content, extras: email })
+    const push = { icon: 'https://example.com/i.png', clickAction: 'app://x' }
+    expect(handedOver(saying('PUSH', push), on('PUSH'), content, [])).toEqual({ content, extras: push })
+    const chat = { blocks: [{ type: 'section' }] }
+    expect(handedOver(saying('DIRECT_MESSAGE', chat), on('DIRECT_MESSAGE'), content, [])).toEqual({ content, extras: chat })
+    expect(handedOver(saying('EMAIL', { subject: 'S' }), on('EMAIL'), content, [])).toEqual({
+      content: { ...content, subject: 'S' },
+    })
+    expect(handedOver(saying('EMAIL', email), on('SMS'), content, [])).toEqual({ content })
+  })
+
+  test("the override of its own account, and no other account's", () => {
+    const providers = [
+      { providerId: 'other', override: { o: 1 } },
+      { providerId: 'account', override: { tag: 'x' } },
+    ]
+    expect(handedOver({ providers }, on('EMAIL'), content, [])).toEqual({ content, override: { tag: 'x' } })
+    expect(handedOver({ providers: providers.slice(0, 1) }, on('EMAIL'), content, [])).toEqual({ content })
+  })
+
+  test("the files that go with its channel's messages", () => {
+    const attachments = [{ filename: 'a.txt', content: 'aGk=' }]
+    const definition = saying('EMAIL', { attachments })
+    expect(attachmentsOf(definition, on('EMAIL'))).toEqual(attachments)
+    expect(attachmentsOf(definition, on('PUSH'))).toEqual([])
+    const loaded = [{ filename: 'a.txt', contentType: 'text/plain', content: Buffer.from('hi') }]
+    expect(handedOver(definition, on('EMAIL'), content, loaded)).toEqual({ content, extras: { attachments: loaded } })
+  })
+})
