@@ -1,29 +1,29 @@
-import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { builtInAccounts, startMail } from './built-in.ts'
 import { createAddressGuard } from './channels/address.ts'
 import { createHttpDoor } from './channels/http.ts'
 import { createProviders } from './channels/index.ts'
 import type { AddressGuard, HttpDoor, Provider } from './channels/provider.ts'
-import { newVapidKeys } from './channels/webpush.ts'
-import type { Config } from './config.ts'
+import { type Config, ownHosts } from './config.ts'
+import { createBreakers } from './delivery/breaker.ts'
+import { createCancel } from './delivery/cancel.ts'
 import { createExpand } from './delivery/expand.ts'
 import { createJourney } from './delivery/journey.ts'
 import { createLetters } from './delivery/letter.ts'
 import { createRecord } from './delivery/record.ts'
-import { type Accepted, acceptSends } from './domain/accept.ts'
+import { createThrottle } from './delivery/throttle.ts'
+import { createAccept } from './domain/accept.ts'
 import { createAuthenticate } from './domain/access.ts'
-import { type BuiltInAccount, builtInAccount } from './domain/account.ts'
-import { type Call, type Commands, type Commit, createCommands, createCommit } from './domain/command.ts'
-import { keptSecret, layFoundation } from './domain/foundation.ts'
-import type { JsonObject } from './domain/json.ts'
+import { type BuiltInAccount, readAccount, settingsOf } from './domain/account.ts'
+import { type CallbackLinks, createCallbackLinks } from './domain/callback-link.ts'
+import { type Commands, type Commit, createCommands, createCommit } from './domain/command.ts'
+import { layFoundation } from './domain/foundation.ts'
 import { createLinks, type Links, previewLinks } from './domain/link.ts'
 import { readPageBrand } from './domain/page-brand.ts'
 import { createPlanSend } from './domain/plan-send.ts'
 import { readPreferences } from './domain/preference.ts'
 import { readLinkedPreferences, readLinkedTopic } from './domain/preference-link.ts'
-import type { CheckedSend } from './domain/send.ts'
-import type { Refusal } from './errors.ts'
+import { applyReports } from './domain/report.ts'
 import { actorOf, type Context, type Graph } from './graphql/context.ts'
 import { schema } from './graphql/schema.ts'
 import type { Carrier } from './log/carrier.ts'
@@ -35,7 +35,8 @@ import type { Metrics, Observer } from './observe.ts'
 import type { Lane } from './queue/kinds.ts'
 import { createQueue, type Queue } from './queue/run.ts'
 import { createSecrets, type Secrets } from './secrets.ts'
-import { type MailCatcher, startMailCatcher } from './server/mail.ts'
+import { createCallbacks } from './server/callbacks.ts'
+import type { MailCatcher } from './server/mail.ts'
 import { createPreferencePages } from './server/preferences.ts'
 import type { RateLimiter } from './server/rate-limit.ts'
 import { createMemoryRateLimiter } from './server/rate-memory.ts'
@@ -46,7 +47,6 @@ import { createAudienceReads } from './store/audience.read.ts'
 import { openStore, type Store } from './store/database.ts'
 import { type Embedded, startEmbedded } from './store/embedded.ts'
 import { ensureGenerated } from './store/generated-secrets.ts'
-import { groupWrites } from './store/group.ts'
 import { createInboxReads } from './store/inbox.read.ts'
 import { createListReads } from './store/list.read.ts'
 import { createMessageReads } from './store/message.read.ts'
@@ -76,9 +76,6 @@ export interface App {
 }
 
 const DRAIN_MS = 25_000
-const MOST_IN_A_GROUP = 200
-/** A send to more recipients than this takes a transaction of its own. */
-const SHARES_ITS_GROUP = 20
 
 /**
  * The composition root: the only place that constructs things and names a driver. Starts everything in order; what was
@@ -111,6 +108,7 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
     let listensAt = `http://${config.http.host}:${config.http.port}`
     const publicUrl = () => config.http.publicUrl ?? listensAt
     const links = createLinks({ vault: secrets, publicUrl })
+    const callbacks = createCallbackLinks({ signer: secrets, providers, publicUrl })
     const house: House = {
       config,
       log,
@@ -125,6 +123,7 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       builtIns,
       publicUrl,
       links,
+      callbacks,
       now,
       random,
     }
@@ -139,7 +138,7 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
     })
     const commands = createCommands(commit, secrets)
     const queue = config.roles.worker ? createWorker(house, commit, embedded !== null) : null
-    const server = createFront(house, commands, mail, openRateLimiter(house, undo))
+    const server = createFront(house, commit, commands, mail, openRateLimiter(house, undo))
     const { url } = await server.listen()
     listensAt = url
     await queue?.start()
@@ -170,6 +169,7 @@ interface House {
   /** Where people reach us. */
   readonly publicUrl: () => string
   readonly links: Links
+  readonly callbacks: CallbackLinks
   readonly now: () => Date
   readonly random: () => number
 }
@@ -183,42 +183,6 @@ async function openDatabase(config: Config, log: Logger, undo: Teardown) {
   const embedded: Embedded = await startEmbedded({ dataDir: config.dataDir, log })
   undo.add('embedded PostgreSQL', () => embedded.stop())
   return { url: embedded.url, embedded, secretKeys, adminKey, newAdminKey: adminKeyIsNew ? adminKey : null }
-}
-
-async function startMail(config: Config, undo: Teardown): Promise<MailCatcher | null> {
-  if (config.mail.smtpUrl !== null || !config.roles.worker) return null
-  const mail = await startMailCatcher({ dir: join(config.dataDir, 'mail') })
-  undo.add('mail catcher', () => mail.stop())
-  return mail
-}
-
-const CAUGHT_FROM = 'Carillon <carillon@localhost.localdomain>'
-
-async function builtInAccounts(parts: {
-  config: Config
-  store: Store
-  secrets: Secrets
-  providers: readonly Provider[]
-  mail: MailCatcher | null
-  since: Date
-}): Promise<readonly BuiltInAccount[]> {
-  const { config, store, secrets, mail } = parts
-  const vapid = JSON.parse(await keptSecret(store.db, secrets, 'vapid', () => JSON.stringify(newVapidKeys()))) as JsonObject
-  const signing = await keptSecret(store.db, secrets, 'webhook', () => `whsec_${randomBytes(32).toString('base64')}`)
-  const from = config.mail.from ?? CAUGHT_FROM
-  const settings: { readonly [kind: string]: JsonObject } = {
-    smtp: { url: config.mail.smtpUrl ?? mail?.url ?? 'smtp://127.0.0.1:25', from },
-    inbox: {},
-    webpush: {
-      subject: config.http.publicUrl?.startsWith('https:') ? config.http.publicUrl : 'mailto:carillon@localhost',
-      ...vapid,
-    },
-    webhook: { secret: signing },
-  }
-  return Object.entries(settings).map(([kind, own]) => {
-    const provider = parts.providers.find((candidate) => candidate.kind === kind)!
-    return builtInAccount(provider, own, parts.since)
-  })
 }
 
 /**
@@ -237,6 +201,9 @@ function createWorker(house: House, commit: Commit, onlyProcess: boolean): Queue
     providers: house.providers,
     http: house.http,
     links: house.links,
+    breakers: createBreakers({ now, random: house.random, log: house.log }),
+    throttle: createThrottle({ db: store.db, now }),
+    callbacks: house.callbacks,
     now,
     random: house.random,
     log: house.log,
@@ -259,7 +226,7 @@ function createWorker(house: House, commit: Commit, onlyProcess: boolean): Queue
     leaseSeconds: house.config.leaseSeconds,
     slots: SLOTS,
     onlyProcess,
-    performers: { deliver: journey, expand },
+    performers: { deliver: journey, expand, cancel: createCancel({ commit }) },
     onWake: house.carrier.onWake,
   })
 }
@@ -276,7 +243,13 @@ function openRateLimiter({ config, secrets, metrics, log }: House, undo: Teardow
   return limiter
 }
 
-function createFront(house: House, commands: Commands, mail: MailCatcher | null, rateLimiter: RateLimiter): Server {
+function createFront(
+  house: House,
+  commit: Commit,
+  commands: Commands,
+  mail: MailCatcher | null,
+  rateLimiter: RateLimiter,
+): Server {
   const { config, store, secrets, now, metrics } = house
   const graph = createGraph(house, commands)
   return createServer({
@@ -297,7 +270,7 @@ function createFront(house: House, commands: Commands, mail: MailCatcher | null,
     rateLimiter,
     authenticate: createAuthenticate({ db: store.db, tokenKeys: secrets.tokenKeys, now }),
     contextFor: (input) => contextOf(graph, input),
-    routes: [...(mail?.routes ?? []), ...createPages(house, commands)],
+    routes: [...(mail?.routes ?? []), ...createPages(house, commands), createCallbackRoute(house, commit)],
     ready: () =>
       store.pool.query('select 1').then(
         () => true,
@@ -317,6 +290,21 @@ function createPages({ store, links, now }: House, commands: Commands): readonly
     readTopic: (link) => readLinkedTopic(store.db, link, now()),
     brandFor: (link) => readPageBrand(store.db, link),
     now,
+  })
+}
+
+/** Where providers report, served by a process of any role. */
+function createCallbackRoute(house: House, commit: Commit): Route {
+  const { store, secrets, builtIns, callbacks: links, providers, http, metrics, now } = house
+  return createCallbacks({
+    links,
+    providers,
+    http,
+    metrics,
+    now,
+    readAccount: (place) => readAccount(store.db, builtIns, place),
+    settingsOf: (account) => settingsOf(secrets, builtIns, account),
+    apply: (reports) => commit((scope) => applyReports(scope, reports)),
   })
 }
 
@@ -347,6 +335,7 @@ function createGraph(house: House, commands: Commands): Graph {
     signer: secrets,
     providers: house.providers,
     builtIns: house.builtIns,
+    callbacks: house.callbacks,
     guard: house.guard,
     vault: secrets,
     tokenKeys: secrets.tokenKeys,
@@ -366,30 +355,6 @@ function contextOf(graph: Graph, input: Omit<Context, 'graph' | 'logHead'>): Con
     },
   }
   return context
-}
-
-/** Sends that come at the same time share a transaction; one to many recipients does not make the others wait. */
-function createAccept(commands: Commands): Graph['accept'] {
-  const together = groupWrites<Call<CheckedSend>, Accepted | Refusal>((calls) => commands.runGroup(acceptSends, calls), {
-    maxSize: MOST_IN_A_GROUP,
-    // Whatever was committed, a key is answered with it; without one, a second try would be a second message.
-    repeatable: ({ key }) => key !== null,
-  })
-  return async (call) => {
-    if (call.input.individuals.length <= SHARES_ITS_GROUP) return together(call)
-    const [accepted] = await commands.runGroup(acceptSends, [call])
-    return accepted!
-  }
-}
-
-/** Ourselves, as a webhook must not call us. */
-function ownHosts({ http }: Config): readonly string[] {
-  const own = [`${http.host}:${http.port}`]
-  if (http.publicUrl !== null) {
-    const { hostname, port, protocol } = new URL(http.publicUrl)
-    own.push(`${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
-  }
-  return own
 }
 
 async function closeAll(providers: readonly Provider[]): Promise<void> {

@@ -315,3 +315,13 @@ function freeze<T extends object>(value: T): T {
   }
   return Object.freeze(value)
 }
+
+/** Ourselves, as a webhook must not call us. */
+export function ownHosts({ http }: Config): readonly string[] {
+  const own = [`${http.host}:${http.port}`]
+  if (http.publicUrl !== null) {
+    const { hostname, port, protocol } = new URL(http.publicUrl)
+    own.push(`${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)
+  }
+  return own
+}

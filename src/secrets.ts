@@ -19,6 +19,11 @@ export interface Secrets {
    * `provider/production/smtp`: moved anywhere else it does not open.
    */
   seal(plain: string, place: string): string
+  /**
+   * As `seal`, but the same for the same text and place under the same key, so that who sees it twice knows as much: for what
+   * must look the same each time it is written.
+   */
+  sealSame(plain: string, place: string): string
   /** @throws when it was sealed for another place, was changed, or its key is no longer among ours */
   open(sealed: string, place: string): string
   /**
@@ -60,7 +65,8 @@ export function createSecrets(keys: readonly Uint8Array[]): Secrets {
   if (current === undefined) throw new Error('createSecrets needs at least one key.')
   const byId = new Map(derived.map((key) => [key.id, key]))
   return {
-    seal: (plain, place) => seal(current, plain, place),
+    seal: (plain, place) => seal(current, plain, place, randomBytes(NONCE_BYTES)),
+    sealSame: (plain, place) => seal(current, plain, place, syntheticNonce(current, plain, place)),
     open: (sealed, place) => open(byId, sealed, place),
     sign: (purpose, text) => mac(current, purpose, text).toString('base64url'),
     verify(purpose, text, signature) {
@@ -104,8 +110,15 @@ function expand(key: Uint8Array, label: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', key, '', `carillon ${label}`, 32))
 }
 
-function seal(key: Derived, plain: string, place: string): string {
-  const nonce = randomBytes(NONCE_BYTES)
+/**
+ * A nonce must never serve two texts. This one follows from text and place by a keyed hash (synthetic, as in RFC 5297), so that
+ * it comes again with the very same text alone; for others it is as good as random, and so collides no sooner than those of `seal`.
+ */
+function syntheticNonce(key: Derived, plain: string, place: string): Buffer {
+  return mac(key, 'synthetic nonce', JSON.stringify([place, plain])).subarray(0, NONCE_BYTES)
+}
+
+function seal(key: Derived, plain: string, place: string, nonce: Buffer): string {
   const cipher = createCipheriv('aes-256-gcm', key.sealing, nonce, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(place))
   const body = Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()])
   return `${key.id}.${body.toString('base64url')}`

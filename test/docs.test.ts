@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { createProviders } from '../src/channels/index.ts'
+import { settingsSchema } from '../src/channels/provider.ts'
 import { settingsTable } from '../src/config.ts'
 
 const ROOT = new URL('../', import.meta.url)
@@ -11,6 +13,24 @@ function read(path: string): string {
 
 test('The settings in the README are those of the configuration', () => {
   expect(read('README.md')).toContain(settingsTable())
+})
+
+test('The table of providers names every kind with its channel and its settings, and says which of them report', () => {
+  const [, section = ''] = read('README.md').split('### Providers\n')
+  const rows = section.split('\n## ')[0]!.matchAll(/^\| `(\w+)` \| (\w+) \| (.*?) \| .* \| (.*?) \|$/gm)
+  const told = [...rows].map(([, kind, channel, configured, callbacks]) => ({
+    kind,
+    channel,
+    settings: [...configured!.matchAll(/`(\w+)`/g)].map(([, name]) => name!).sort(),
+    reports: callbacks !== 'none',
+  }))
+  const known = createProviders().map((provider) => ({
+    kind: provider.kind,
+    channel: provider.channel,
+    settings: Object.keys(settingsSchema(provider).properties ?? {}).sort(),
+    reports: provider.readCallback !== undefined,
+  }))
+  expect(told).toEqual(known)
 })
 
 describe.each(PAGES)('%s', (page) => {

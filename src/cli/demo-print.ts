@@ -28,9 +28,9 @@ export function milliseconds(value: number): string {
   return `${Math.round(value).toString().padStart(6)} ms`
 }
 
-/** For an event's type or a message's status. */
+/** For an event's type, a message's or delivery's status, an attempt's outcome, or an account's health. */
 export function styleOf(type: string): Style {
-  if (type === 'SENT') return 'green'
-  if (/^UN|FAILED|CANCELED|THROTTLED|FILTERED/.test(type)) return 'red'
-  return type === 'RETRYING' ? 'yellow' : 'white'
+  if (/^(SENT|ACCEPTED|OK)$/.test(type)) return 'green'
+  if (/^(RETRY|FAILED_OVER)/.test(type)) return 'yellow'
+  return /^UN|FAIL|CANCELED|THROTTLED|FILTERED|REJECTED|MISCONFIGURED/.test(type) ? 'red' : 'white'
 }

@@ -8,6 +8,7 @@ const DELETIONS = {
   // Refused while a tenant wears it.
   brand: 'mutation ($id: ID!) { deleteBrand(id: $id) }',
   topic: 'mutation ($id: ID!) { deleteTopic(id: $id) }',
+  provider: 'mutation ($id: ID!) { deleteProvider(id: $id) }',
 }
 
 type Kind = keyof typeof DELETIONS

@@ -1,3 +1,5 @@
+import { playFailover } from './demo-failover.ts'
+import { createFailoverReport } from './demo-failover-report.ts'
 import { playList } from './demo-list.ts'
 import { createListReport } from './demo-list-report.ts'
 import { playMessages } from './demo-messages.ts'
@@ -6,8 +8,8 @@ import { createReport } from './demo-report.ts'
 import { type Environment, openStage } from './demo-stage.ts'
 
 /**
- * Plays a whole scene: a few messages over several channels, then one to a list in a tenant's context; their events live, and
- * what arrived. On the server that CARILLON_PUBLIC_URL and CARILLON_ADMIN_KEY name, otherwise on one of its own that is gone
+ * Plays a whole scene: a few messages over several channels, then one to a list in a tenant's context, then one whose provider
+ * is down; their events live, and what arrived. On the server that CARILLON_PUBLIC_URL and CARILLON_ADMIN_KEY name, otherwise on one of its own that is gone
  * afterwards.
  *
  * @param signal ends the scene early; what was started is stopped, and what was made is deleted, all the same
@@ -21,6 +23,7 @@ export async function playDemo(env: Environment, stdout: NodeJS.WriteStream, sig
   const complaints = [
     ...(await playMessages(stage, report)),
     ...(await playList(stage, createListReport(print))),
+    ...(await playFailover(stage, createFailoverReport(print))),
     ...(await stage.traces.remove()),
   ]
   report.close(complaints)

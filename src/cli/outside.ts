@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
+import { type MailServer, startMailServer } from './demo-mail-server.ts'
 
-/** The world that messages go out to, played on the loopback interface: somebody's webhook and a browser's push service. */
+/** The world that messages go out to, played on the loopback interface: somebody's webhook, a browser's push service, a mail server. */
 export interface Outside {
   readonly webhookUrl: string
   /** What the sender has to sign with: `whsec_…`. */
@@ -18,6 +19,7 @@ export interface Outside {
   }
   /** Those that this browser could read. */
   readonly pushes: readonly { readonly title: string }[]
+  readonly mail: MailServer
   /** Sentences about what could not be verified or read. */
   readonly complaints: readonly string[]
   close(): Promise<void>
@@ -50,6 +52,7 @@ export async function openOutside(): Promise<Outside> {
     )
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const mail = await startMailServer()
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     webhookUrl: `${url}/webhook`,
@@ -60,8 +63,10 @@ export async function openOutside(): Promise<Outside> {
       keys: { p256dh: browser.keys.getPublicKey('base64url'), auth: browser.auth.toString('base64url') },
     },
     pushes,
+    mail,
     complaints,
     async close() {
+      await mail.close()
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },

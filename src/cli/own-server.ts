@@ -30,7 +30,7 @@ export async function startOwnServer(
 ): Promise<OwnServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'carillon-demo-'))
   const adminKey = `ck_live_${randomBytes(32).toString('base64url')}`
-  const child = spawn(process.execPath, ['--no-warnings', MAIN], {
+  const child = spawn(process.execPath, ['--no-warnings', '--max-semi-space-size=32', MAIN], {
     env: {
       PATH: inherited.PATH,
       HOME: inherited.HOME,

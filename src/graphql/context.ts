@@ -2,6 +2,7 @@ import type { AddressGuard, Provider } from '../channels/provider.ts'
 import type { Accepted } from '../domain/accept.ts'
 import type { BuiltInAccount } from '../domain/account.ts'
 import type { Actor } from '../domain/actor.ts'
+import type { CallbackLinks } from '../domain/callback-link.ts'
 import type { Answer, Call, Command, Commands, Vault } from '../domain/command.ts'
 import { chooseKey, fingerprint } from '../domain/idempotency.ts'
 import type { PlanSend } from '../domain/plan-send.ts'
@@ -38,6 +39,7 @@ export interface Graph {
   }
   readonly providers: readonly Provider[]
   readonly builtIns: readonly BuiltInAccount[]
+  readonly callbacks: Pick<CallbackLinks, 'urlOf'>
   readonly guard: AddressGuard
   readonly vault: Vault
   readonly tokenKeys: TokenKeys
@@ -62,14 +64,19 @@ export function actorOf(context: Context): Actor {
   throw new Refusal('UNAUTHENTICATED', 'This needs a valid API key or user token: Authorization: Bearer <key>.')
 }
 
-/** Runs a command for whoever asks, once for each idempotency key. */
+/**
+ * Runs a command for whoever asks, once for each idempotency key.
+ *
+ * @param given of the mutation's own argument, which may stand in the place of the header
+ */
 export async function run<In, Out>(
   context: Context,
   operation: string,
   command: Command<In, Out>,
   input: In,
+  given: string | null = null,
 ): Promise<Answer<Out>> {
-  const key = chooseKey(context.idempotencyKey, null)
+  const key = chooseKey(context.idempotencyKey, given, ['idempotencyKey'])
   const keyed = key === null ? null : { operation, key, fingerprint: fingerprint(input) }
   return context.graph.commands.run(actorOf(context), command, input, keyed)
 }

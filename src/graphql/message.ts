@@ -163,7 +163,11 @@ export function messagePage(context: Context, list: string, args: PageArgs, wher
 }
 
 function olderThan([enqueuedAt, id]: readonly string[]): Prisma.MessageWhereInput {
-  return { OR: [{ enqueuedAt: { lt: enqueuedAt! } }, { enqueuedAt: enqueuedAt!, id: { lt: id! } }] }
+  // The bound by itself is what the index begins at; the rest alone would be a filter over all that is newer.
+  return {
+    enqueuedAt: { lte: enqueuedAt! },
+    OR: [{ enqueuedAt: { lt: enqueuedAt! } }, { enqueuedAt: enqueuedAt!, id: { lt: id! } }],
+  }
 }
 
 builder.queryFields((t) => ({
@@ -208,6 +212,6 @@ function whereOf(filter: typeof MessageFilter.$inferInput): Prisma.MessageWhereI
   if (filter.providerIds != null) where.deliveries = { some: { providerId: { in: filter.providerIds } } }
   if (filter.enqueuedAfter != null) where.AND = [{ enqueuedAt: { gt: filter.enqueuedAfter } }]
   if (filter.enqueuedBefore != null) where.enqueuedAt = { lt: filter.enqueuedBefore }
-  if (filter.archived != null) where.archivedAt = filter.archived ? { not: null } : null
+  if (filter.archived != null) where.request = { archivedAt: filter.archived ? { not: null } : null }
   return where
 }

@@ -33,10 +33,10 @@ const MessagePlan = builder.objectRef<Planned>('MessagePlan').implement({
     userId: t.exposeID('userId', { nullable: true }),
     outcome: t.expose('outcome', {
       type: MessageStatus,
-      description: 'The status the message would reach first: ROUTED, or why not.',
+      description: 'The status the message would reach first: ROUTED, DELAYED, or why not.',
     }),
     reason: t.expose('reason', { type: MessageReason, nullable: true }),
-    scheduledFor: t.field({ type: 'DateTime', nullable: true, resolve: () => null }),
+    scheduledFor: t.expose('scheduledFor', { type: 'DateTime', nullable: true }),
     steps: t.field({
       type: [PlanStep],
       description: 'In the order in which they would be tried.',

@@ -23,7 +23,7 @@ const Provider = builder.objectRef<Account>('Provider').implement({
     callbackUrl: t.string({
       nullable: true,
       description: 'Where the provider is to report deliveries; null where its kind cannot.',
-      resolve: () => null,
+      resolve: (account, _args, context) => context.graph.callbacks.urlOf(actorOf(context).environmentId, account),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
@@ -58,8 +58,8 @@ const ProviderInput = builder.inputType('ProviderInput', {
 })
 
 async function accounts(context: Context): Promise<readonly Account[]> {
-  const rows = await context.graph.reads.readProviders(actorOf(context).environmentId)
-  return accountsOf(rows, context.graph.builtIns)
+  const { environmentId } = actorOf(context)
+  return accountsOf(await context.graph.reads.readProviders(environmentId), context.graph.builtIns, environmentId)
 }
 
 async function readAccount(context: Context, id: string): Promise<Account | null> {

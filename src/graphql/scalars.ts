@@ -1,24 +1,40 @@
 import { GraphQLScalarType, Kind, type ValueNode } from 'graphql'
 import { GraphQLDateTimeISO, GraphQLISO8601Duration } from 'graphql-scalars'
-import { Temporal } from 'temporal-polyfill'
 import { isObject } from '../domain/json.ts'
 import { readTimeZone } from '../domain/profile.ts'
-import { badInput, Refusal } from '../errors.ts'
+import { badInput } from '../errors.ts'
 
 /** ISO 8601 instants: out in UTC with milliseconds, in with any offset. */
 export const DateTime = new GraphQLScalarType({
-  ...GraphQLDateTimeISO.toConfig(),
+  ...saying(GraphQLDateTimeISO, 'An instant is expected here, ISO 8601 with its offset, like 2026-06-01T09:00:00Z.'),
   name: 'DateTime',
   description: 'An instant, ISO 8601: given out in UTC with milliseconds, taken with any offset.',
   extensions: {},
 })
 
 export const Duration = new GraphQLScalarType({
-  ...GraphQLISO8601Duration.toConfig(),
+  ...saying(GraphQLISO8601Duration, 'An ISO 8601 duration is expected here, like PT15M or P1D.'),
   name: 'Duration',
   description: 'An ISO 8601 duration: "PT15M" is fifteen minutes.',
   extensions: {},
 })
+
+/** A scalar's own configuration, with our words where a value is none of its. */
+function saying(scalar: GraphQLScalarType, message: string): ReturnType<GraphQLScalarType['toConfig']> {
+  const config = scalar.toConfig()
+  const inWords = <T>(read: () => T): T => {
+    try {
+      return read()
+    } catch {
+      throw badInput([], message)
+    }
+  }
+  return {
+    ...config,
+    parseValue: (value) => inWords(() => config.parseValue(value)),
+    parseLiteral: (node, variables) => inWords(() => config.parseLiteral(node, variables)),
+  }
+}
 
 export const TimeZone = new GraphQLScalarType({
   name: 'TimeZone',
@@ -81,15 +97,4 @@ function exactNumber(text: string): number {
     throw badInput([], `${text} cannot be kept exactly as a number: give it as a string.`)
   }
   return value
-}
-
-/** A Duration in milliseconds; months and years are not taken, they differ in length. */
-export function durationMs(text: string): number {
-  try {
-    return Temporal.Duration.from(text).total({ unit: 'milliseconds' })
-  } catch (cause) {
-    throw new Refusal('BAD_USER_INPUT', `'${text}' is not a duration in weeks, days, hours, minutes and seconds, like PT15M.`, {
-      cause,
-    })
-  }
 }

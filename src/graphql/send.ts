@@ -4,58 +4,13 @@ import { checkSend, modeOf } from '../domain/send.ts'
 import { Refusal } from '../errors.ts'
 import { may, OF_A_MESSAGE } from './access.ts'
 import { builder } from './builder.ts'
+import { ChannelsInput, ProviderSettingsInput, TimeoutInput, UtmInput } from './channel-settings.ts'
 import { actorOf } from './context.ts'
+import { DelayInput } from './delay.ts'
 import { Message } from './message.ts'
+import { RecipientInput } from './recipient.ts'
 import { Request } from './request.ts'
-import { TopicPreferenceInput } from './topic.ts'
-import { DeviceTokenInput } from './user.ts'
-
-const HeaderInput = builder.inputType('HeaderInput', {
-  description: 'An extra header of an HTTP request.',
-  fields: (t) => ({ name: t.string({ required: true }), value: t.string({ required: true }) }),
-})
-
-const WebhookRecipientInput = builder.inputType('WebhookRecipientInput', {
-  description: 'A place that takes messages as signed HTTP requests (Standard Webhooks 1.0).',
-  fields: (t) => ({ url: t.string({ required: true }), headers: t.field({ type: [HeaderInput] }) }),
-})
-
-const TenantRecipientInput = builder.inputType('TenantRecipientInput', {
-  description: 'The members of a tenant.',
-  fields: (t) => ({
-    id: t.id({ required: true }),
-    includeDescendants: t.boolean({
-      required: true,
-      defaultValue: false,
-      description: 'And those of the tenants below it, each person once.',
-    }),
-  }),
-})
-
-const RecipientInput = builder.inputType('RecipientInput', {
-  description:
-    'One recipient, of one kind. A person: userId, or an address (email, phoneNumber, deviceTokens, or one in profile; several are one person). A group: listId, listPattern, audienceId or tenant. Or a place: webhook.',
-  fields: (t) => ({
-    userId: t.id({ description: 'One that is not known is made.' }),
-    email: t.string({ description: 'Beside a userId, addresses go over the stored ones.' }),
-    phoneNumber: t.string({ description: 'With + and its country code.' }),
-    deviceTokens: t.field({ type: [DeviceTokenInput], description: 'Instead of the stored ones.' }),
-    listId: t.id(),
-    listPattern: t.string({ description: '`*` is one part of an id, `**` at its end one or more.' }),
-    audienceId: t.id(),
-    tenant: t.field({ type: TenantRecipientInput, description: 'Every member of a tenant, in its context.' }),
-    webhook: t.field({ type: WebhookRecipientInput }),
-    profile: t.field({
-      type: 'JSONObject',
-      description: 'Merged over the stored profile for this send; stored where the user is new.',
-    }),
-    data: t.field({ type: 'JSONObject', description: "Merged over the request's data." }),
-    preferences: t.field({ type: [TopicPreferenceInput], description: 'Over the stored preferences, for this send.' }),
-    tenantId: t.id({ description: "The tenant whose context holds for this recipient, over the request's. It is not a target." }),
-    locale: t.string({ description: 'A language tag (BCP 47).' }),
-    timezone: t.field({ type: 'TimeZone' }),
-  }),
-})
+import { RoutingInput } from './routing.ts'
 
 const ContentInput = builder.inputType('ContentInput', {
   description: 'What the message says. At least one of title and body.',
@@ -64,7 +19,12 @@ const ContentInput = builder.inputType('ContentInput', {
 
 const MetadataInput = builder.inputType('MetadataInput', {
   description: 'For finding messages again: at most 9 tags of at most 30 characters.',
-  fields: (t) => ({ event: t.string(), tags: t.stringList(), traceId: t.string() }),
+  fields: (t) => ({
+    event: t.string(),
+    tags: t.stringList(),
+    traceId: t.string(),
+    utm: t.field({ type: UtmInput, description: 'What tracked links say about where a click came from.' }),
+  }),
 })
 
 export const SendInput = builder.inputType('SendInput', {
@@ -79,7 +39,16 @@ export const SendInput = builder.inputType('SendInput', {
       description: 'The tenant whose brand, default preferences and profile hold for every recipient.',
     }),
     locale: t.string({ description: 'A language tag (BCP 47).' }),
+    routing: t.field({ type: RoutingInput, description: "Over the template's and the environment's." }),
+    channels: t.field({ type: ChannelsInput }),
+    providers: t.field({ type: [ProviderSettingsInput] }),
     topicId: t.id({ description: 'What the message is about: whoever opted out of it does not get the message.' }),
+    delay: t.field({ type: DelayInput }),
+    timeout: t.field({ type: TimeoutInput }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'The inbox message disappears then; a message not yet sent is not sent any more.',
+    }),
     metadata: t.field({ type: MetadataInput }),
     idempotencyKey: t.string(),
   }),

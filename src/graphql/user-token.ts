@@ -1,9 +1,9 @@
+import { durationMs } from '../domain/duration.ts'
 import { type IssuedToken as Issued, issueUserToken } from '../domain/user-token.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
 import { run } from './context.ts'
 import { TokenScope } from './enums.ts'
-import { durationMs } from './scalars.ts'
 
 const IssuedToken = builder.objectRef<Issued>('IssuedToken').implement({
   description: 'A user token, and when it stops working.',

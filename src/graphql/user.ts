@@ -48,7 +48,7 @@ export const User = builder.prismaObject('User', {
     profile: t.expose('profile', {
       type: 'JSONObject',
       description:
-        "OpenID Connect's names where one fits (email, phone_number, locale, zoneinfo, …), which are checked; everything else is the caller's own.",
+        "OpenID Connect's names where one fits (email, phone_number, locale, zoneinfo, …), slack, ms_teams, discord and telegram, which are checked; everything else is the caller's own.",
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime' }),

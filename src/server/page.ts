@@ -46,10 +46,10 @@ export function pageHandler(
 
 /** Null where the caller went away before there was anything to answer. */
 async function answerOf(route: Route, request: IncomingMessage, url: URL, log: Logger): Promise<Page | null> {
-  const { method = 'GET', headers } = request
+  const { method = 'GET', headers, headersDistinct: headerValues } = request
   if (route.methods?.includes(method) === false) return notAllowed(route.methods)
   try {
-    return await route.answer({ method, url, headers, body: (limit) => readBody(request, limit) })
+    return await route.answer({ method, url, headers, headerValues, body: (limit) => readBody(request, limit) })
   } catch (error) {
     if (error instanceof CallerGone) return null
     if (error instanceof Refusal) return text(error.status, `${error.message}\n`)

@@ -11,6 +11,8 @@ export interface RouteRequest {
   readonly method: string
   readonly url: URL
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Every value of each header that came, by its name in lower case. */
+  readonly headerValues: Readonly<Record<string, readonly string[] | undefined>>
   /**
    * The bytes of the body, to be asked for once; one that is never asked for is not read.
    *

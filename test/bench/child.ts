@@ -12,7 +12,7 @@ export interface Child {
 
 /** Starts a TypeScript file as a process of its own, and waits until it says its url. */
 export async function startChild(file: string, env: Record<string, string> = {}): Promise<Child> {
-  const child = spawn(process.execPath, ['--no-warnings', file], {
+  const child = spawn(process.execPath, ['--no-warnings', '--max-semi-space-size=32', file], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })

@@ -4,12 +4,14 @@ import { createProviders } from '../../src/channels/index.ts'
 import { createExpand } from '../../src/delivery/expand.ts'
 import { builtInAccount } from '../../src/domain/account.ts'
 import { createCommit } from '../../src/domain/command.ts'
+import { createMemoryCarrier } from '../../src/log/memory.ts'
 import { createQueue } from '../../src/queue/run.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
 
 /**
- * A worker that expands groups and delivers nothing, so that what is measured is the making and planning of messages. Asked
+ * A worker that expands groups and delivers nothing, so that what is measured is the making and planning of messages. Its
+ * own commits wake it, as they do in the app. Asked
  * for anything, it answers with the most memory it has held since it was asked last, in bytes.
  */
 const store = await openStore({ url: process.env.DATABASE_URL!, poolSize: 8 })
@@ -18,9 +20,10 @@ const providers = createProviders()
 const now = () => new Date()
 const builtIns = providers.map((provider) => builtInAccount(provider, {}, now()))
 const guard = createAddressGuard({ allowedNetworks: [], own: [] })
+const carrier = createMemoryCarrier()
 const complain = (what: object, words: string) => void process.stderr.write(`${words} ${JSON.stringify(what)}\n`)
 const log = { info() {}, warn: complain, error: complain }
-const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
+const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: carrier.wake })
 const queue = createQueue({
   db: store.db,
   log,
@@ -30,7 +33,7 @@ const queue = createQueue({
   performers: {
     expand: createExpand({ db: store.db, commit, builtIns, vault, now, log: pino({ level: 'error' }, destination(2)) }),
   },
-  onWake: () => () => {},
+  onWake: carrier.onWake,
 })
 
 let most = 0

@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }))
 
-test('The demo sends over four channels, shows each event and what arrived, and leaves nothing', async () => {
+test('The demo sends over four channels, to a list and past a provider that is down, shows what became of it, and leaves nothing', async () => {
   const { code, stdout, stderr } = await run(['demo'], { TMPDIR: folder })
   expect(stderr).toBe('')
   for (const channel of ['EMAIL · smtp', 'INBOX · inbox', 'WEBHOOK · webhook', 'PUSH · webpush']) {
@@ -30,6 +30,10 @@ test('The demo sends over four channels, shows each event and what arrived, and 
   expect(stdout).toContain('its signature holds')
   expect(stdout).toContain('decrypted by the browser')
   expectListScene(stdout)
+  expectFailoverScene(stdout, 'demo-spare-\\w+')
+  expect(stdout).toContain('taken by the second account’s mail server')
+  expect(stdout).toMatch(/^ +account +demo-first-\w+ +FAILING +It could not be called\.$/m)
+  expect(stdout).toMatch(/^ +next +ENQUEUED → ROUTED → RENDERED → DELIVERING → SENT +EMAIL · demo-spare-\w+$/m)
   expect(stdout).toContain('Every message reached those it should, and nobody who had opted out.')
   expect(code).toBe(0)
   expect(await readdir(folder)).toEqual([])
@@ -59,6 +63,31 @@ function expectListScene(stdout: string) {
   expect(again).toMatch(/^ +luigi .* SENT +EMAIL · smtp$/m)
   expect(again).toMatch(/^ +request .* ms +expanded: 4 messages, 2 sent, 2 skipped$/m)
   expect(again).toMatch(/^ +charles +FILTERED +✗ choice: the user opted out$/m)
+}
+
+/**
+ * A message whose first account is down: planned, sent another way, and explained; and one that is canceled in time.
+ *
+ * @param second the id of the account that carries it then, as a pattern
+ */
+function expectFailoverScene(stdout: string, second: string) {
+  const scene = stdout.slice(stdout.indexOf('  When a provider is down'), stdout.indexOf('  After more of them'))
+  const [, planned = '', live = '', why = ''] = scene.split(/\n\n/)
+  const first = 'demo-first-\\w+'
+  const row = (...words: readonly string[]) => new RegExp(`^ *${words.join(' +')}$`, 'm')
+  expect(planned).toMatch(row('urgent', 'ROUTED', `EMAIL · ${first}, then EMAIL · ${second}, then INBOX · inbox`))
+  expect(planned).toMatch(row('calm', 'ROUTED', 'INBOX · inbox', '✗ condition: It does not hold: data\\.urgent'))
+  const events = [...live.matchAll(/^ +edith +\d+ ms +(\S+) *(.*)$/gm)].map(([, type, about]) => `${type} ${about}`.trim())
+  const once = ['DELIVERING', 'RETRYING'].map((type) => `${type} EMAIL · ${first}.*`)
+  const over = `FAILED_OVER EMAIL · ${second} +The mail server could not be reached\\.`
+  const then = [over, ...['RENDERED', 'DELIVERING', 'SENT'].map((type) => `${type} EMAIL · ${second}`)]
+  const way = ['ENQUEUED', 'ROUTED', `RENDERED EMAIL · ${first}`, ...once, ...once, ...then]
+  expect(events.join('\n')).toMatch(new RegExp(`^${way.join('\n')}$`))
+  expect(why).toMatch(row('email', first, 'UNDELIVERABLE\n +1', 'RETRY', '.*\n +2', 'RETRY', '.*could not be reached\\.'))
+  expect(why).toMatch(row('email', second, 'SENT\n +1', 'ACCEPTED', '\\d+ ms', '250'))
+  expect(why).toContain('the same as planned')
+  expect(why).toMatch(row('✓ condition', 'EMAIL: It holds: data\\.urgent'))
+  expect(stdout).toMatch(row('edith', 'DELAYED', 'until \\S+Z\n +edith', 'CANCELED', 'no provider was called'))
 }
 
 test.each([
@@ -92,8 +121,10 @@ describe('On a server that runs already', () => {
     const found = await api.call<Record<string, { nodes: { id: string }[] }>>(
       `{ users { nodes { id } } lists { nodes { id } } tenants { nodes { id } } brands { nodes { id } } topics { nodes { id } } }`,
     )
+    const { providers } = await api.call<{ providers: { id: string }[] }>('{ providers { id } }')
     await api.close()
-    return Object.values(found).flatMap(({ nodes }) => nodes.map(({ id }) => id))
+    const accounts = providers.filter(({ id }) => id.startsWith('demo-'))
+    return [...Object.values(found).flatMap(({ nodes }) => nodes), ...accounts].map(({ id }) => id)
   }
 
   test('the demo plays what needs nobody else, and takes away all that it made', async () => {
@@ -101,14 +132,18 @@ describe('On a server that runs already', () => {
     expect(stderr).toBe('')
     expect(stdout).not.toContain('WEBHOOK · webhook')
     expectListScene(stdout)
+    expectFailoverScene(stdout, 'smtp')
     expect(code).toBe(0)
     expect(await whatIsLeft()).toEqual([])
   })
 
-  test('the demo that is ended in the midst of it takes away all that it made, too', async () => {
-    expect(await endAt('one request', env)).toMatchObject({ code: 1 })
-    expect(await whatIsLeft()).toEqual([])
-  })
+  test.each(['one request', 'the urgent one'])(
+    'the demo that is ended once it says ‘%s’ takes away all that it made, too',
+    async (words) => {
+      expect(await endAt(words, env)).toMatchObject({ code: 1 })
+      expect(await whatIsLeft()).toEqual([])
+    },
+  )
 })
 
 test('The demo fails when the server that it is to use does not answer', async () => {

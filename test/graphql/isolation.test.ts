@@ -1,4 +1,5 @@
 import { getNamedType, isObjectType } from 'graphql'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   CreateApiKeyDocument,
@@ -21,7 +22,19 @@ const CANARY = 'canary-of-the-other-environment'
 let home: House
 let other: Client
 
-const NOUNS = ['user', 'message', 'topic', 'list', 'audience', 'tenant', 'brand', 'provider', 'template', 'job'] as const
+const NOUNS = [
+  'user',
+  'message',
+  'topic',
+  'list',
+  'audience',
+  'tenant',
+  'brand',
+  'provider',
+  'template',
+  'job',
+  'deadLetter',
+] as const
 type Noun = (typeof NOUNS)[number]
 /** For each noun an id of something that exists: in the other environment, and in one's own. */
 let theirs: Readonly<Record<Noun, string>>
@@ -34,8 +47,8 @@ beforeAll(async () => {
     input: { name: CANARY, scopes: ['ADMIN'], environmentId: 'other' },
   })
   other = home.enter(dataOf(created).createApiKey.secret)
-  theirs = await furnish(other, CANARY)
-  own = await furnish(home.client, 'own')
+  theirs = { ...(await furnish(other, CANARY)), deadLetter: await giveUp('other', CANARY) }
+  own = { ...(await furnish(home.client, 'own')), deadLetter: await giveUp('production', 'own') }
 })
 afterAll(() => home.stop())
 
@@ -57,6 +70,18 @@ async function furnish(client: Client, name: string): Promise<Readonly<Record<No
   const { requestId } = dataOf(await client.send(SendDocument, { input })).send
   const puts = Object.fromEntries(NOUNS.map((noun) => [noun, `${name}-${noun[0]!.toUpperCase()}${noun.slice(1)}`]))
   return { ...puts, user, message: requestId } as Record<Noun, string>
+}
+
+/** A dead letter, as crashes would leave it. */
+async function giveUp(environmentId: string, name: string): Promise<string> {
+  const database = new pg.Client({ connectionString: home.databaseUrl! })
+  await database.connect()
+  await database.query(
+    "insert into dead_letter (environment_id, id, kind, payload, error, crashes) values ($1, $2, 'expand', $3, $2, 3)",
+    [environmentId, `${name}-letter`, { environmentId, requestId: `${name}-request` }],
+  )
+  await database.end()
+  return `${name}-letter`
 }
 
 const reads = rootFields().filter(({ operation }) => operation === 'query')
@@ -89,8 +114,9 @@ const NOUN_OF: { readonly [name: string]: Noun } = {
 
 /** The name that tells the noun: of `id`, the field or the input that holds it. */
 function nounAt(root: string, path: string): Noun {
+  if (root.endsWith('DeadLetters')) return 'deadLetter'
   const parts = path.split('.')
-  const name = parts.at(-1) !== 'id' ? parts.at(-1)! : (parts.at(-2) ?? root.replace(/^(put|delete)/, ''))
+  const name = parts.at(-1) !== 'id' ? parts.at(-1)! : (parts.at(-2) ?? root.replace(/^(put|delete|cancel|resend|archive)/, ''))
   const lower = `${name[0]!.toLowerCase()}${name.slice(1)}`
   const noun = NOUN_OF[lower] ?? NOUNS.find((one) => one === lower)
   if (noun === undefined) throw new Error(`What id of the other environment does ${root} take at ${path}?`)
@@ -224,14 +250,20 @@ test('What is done with ids of the other environment changes nothing there', asy
     `{ user(id: "${theirs.user}") { profile lists { nodes { id } } tenants { nodes { id } } } topic(id: "${theirs.topic}") { name }
        list(id: "${theirs.list}") { name subscriberCount } audience(id: "${theirs.audience}") { name memberCount }
        tenant(id: "${theirs.tenant}") { name members { nodes { id } } } brand(id: "${theirs.brand}") { name }
-       provider(id: "${theirs.provider}") { name } message(id: "${theirs.message}") { traceId } }`,
+       provider(id: "${theirs.provider}") { name } message(id: "${theirs.message}") { traceId status request { archivedAt } }
+       messages(filter: { archived: null }) { nodes { id } } deadLetters { nodes { id } } }`,
   )
   const before = dataOf(await other.send(all, {}))
   for (const { root, path } of places.filter(isChange)) {
     await answerOf(home.client, root, path, theirs[nounAt(root.name, path)])
   }
   expect(dataOf(await other.send(all, {}))).toEqual(before)
-  expect(before).toMatchObject({ list: { subscriberCount: 1 }, audience: { memberCount: 1 }, topic: { name: CANARY } })
+  expect(before).toMatchObject({
+    list: { subscriberCount: 1 },
+    audience: { memberCount: 1 },
+    topic: { name: CANARY },
+    deadLetters: { nodes: [{ id: theirs.deadLetter }] },
+  })
 })
 
 test('What a put makes under an id of another environment is one’s own, and the other stays as it was', async () => {

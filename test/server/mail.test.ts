@@ -28,7 +28,13 @@ describe('the mail catcher', () => {
   async function get(path: string, method = 'GET') {
     const url = new URL(path, 'http://127.0.0.1')
     const route = catcher.routes.find((each) => url.pathname === each.path || url.pathname.startsWith(`${each.path}/`))
-    const { status, headers, body } = await route!.answer({ method, url, headers: {}, body: async () => new Uint8Array() })
+    const { status, headers, body } = await route!.answer({
+      method,
+      url,
+      headers: {},
+      headerValues: {},
+      body: async () => new Uint8Array(),
+    })
     return { status, headers, body: body.toString() }
   }
 

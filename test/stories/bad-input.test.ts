@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSecrets } from '../../src/secrets.ts'
 import {
   CreateApiKeyDocument,
+  type EnvironmentInput,
   InboxDocument,
   IssueTokenDocument,
   LogCursorDocument,
@@ -12,8 +13,11 @@ import {
   MessageEventsDocument,
   MessagesDocument,
   PutEnvironmentDocument,
+  type RoutingInput,
+  type RoutingStepInput,
   SendDocument,
   type SendInput,
+  type SendLimitInput,
   UserDocument,
 } from '../generated/graphql.ts'
 import { dataOf, document, type House, house, refusalOf } from '../support/house.ts'
@@ -27,6 +31,9 @@ beforeAll(async () => {
 afterAll(() => home.stop())
 
 const content = { title: 'Hi' }
+const nested = (levels: number): RoutingInput => ({
+  channels: [levels === 1 ? { channel: 'EMAIL' } : { routing: nested(levels - 1) }],
+})
 const bad = (path: string) => ({ code: 'BAD_USER_INPUT', path })
 
 describe('A send', () => {
@@ -66,8 +73,96 @@ describe('A send', () => {
       { to: [{ userId: 'a', profile: { email: 7 } }], content },
       'input.to.0.profile.email',
     ],
+    [
+      'by a routing of six levels',
+      { to: [{ userId: 'a' }], content, routing: nested(6) },
+      `input.routing${'.channels.0.routing'.repeat(5)}`,
+    ],
+    ['by a routing of no steps', { to: [{ userId: 'a' }], content, routing: { channels: [] } }, 'input.routing.channels'],
+    [
+      'on a condition of a regular expression',
+      { to: [{ userId: 'a' }], content, channels: { sms: { if: 'data.x.matches("(a+)+$")' } } },
+      'input.channels.sms.if',
+    ],
+    [
+      'with copies to a group',
+      { to: [{ userId: 'a' }], content, channels: { email: { override: { cc: ['G: b@y.test;'] } } } },
+      'input.channels.email.override.cc.0',
+    ],
+    [
+      'with a header that addresses',
+      { to: [{ userId: 'a' }], content, channels: { email: { override: { headers: [{ name: 'Bcc', value: 'e@e.test' }] } } } },
+      'input.channels.email.override.headers.0',
+    ],
+    [
+      'with an attachment from inside',
+      {
+        to: [{ userId: 'a' }],
+        content,
+        channels: { email: { override: { attachments: [{ filename: 'a.txt', url: 'http://169.254.169.254/' }] } } },
+      },
+      'input.channels.email.override.attachments.0.url',
+    ],
+    [
+      'about an account twice',
+      { to: [{ userId: 'a' }], content, providers: [{ providerId: 'smtp' }, { providerId: 'smtp' }] },
+      'input.providers.1.providerId',
+    ],
+    ['in no time at all', { to: [{ userId: 'a' }], content, timeout: { channel: 'PT0S' } }, 'input.timeout.channel'],
+    ['in a month', { to: [{ userId: 'a' }], content, timeout: { message: 'P1M' } }, 'input.timeout.message'],
+    [
+      'both later and at an instant',
+      { to: [{ userId: 'a' }], content, delay: { duration: 'PT1M', until: '2030-01-01T00:00:00Z' } },
+      'input.delay',
+    ],
+    ['that has expired', { to: [{ userId: 'a' }], content, expiresAt: '2020-01-01T00:00:00Z' }, 'input.expiresAt'],
   ])('%s is refused with the place of the fault', async (_name, input, path) => {
     expect(refusalOf(await send(input))).toEqual(bad(path))
+  })
+
+  test.each<[string, object, string]>([
+    ['of two kinds', { channel: 'EMAIL', providerId: 'smtp' }, 'input.routing.channels.0'],
+    ['of none', {}, 'input.routing.channels.0'],
+    ['of null', { channel: null }, 'input.routing.channels.0'],
+    ['of a channel that is none', { channel: 'PIGEON' }, 'input.routing.channels.0.channel'],
+  ])('by a routing step %s is refused with the place of the fault', async (_name, step, path) => {
+    const refused = await send({ to: [{ userId: 'a' }], content, routing: { channels: [step as RoutingStepInput] } })
+    expect(refusalOf(refused)).toMatchObject({ code: 'BAD_USER_INPUT', path: expect.stringMatching(`^${path}`) })
+    const written = document(
+      `mutation { send(input: { to: { userId: "a" }, content: { title: "Hi" }, routing: { channels: ${JSON.stringify(step)
+        .replaceAll('"EMAIL"', 'EMAIL')
+        .replaceAll('"PIGEON"', 'PIGEON')
+        .replaceAll(/"(\w+)":/g, '$1: ')} } }) { requestId } }`,
+    )
+    expect(refusalOf(await home.client.send(written, {})).code).toBe('BAD_USER_INPUT')
+  })
+
+  test('with a brand for its emails that is not there is NOT_FOUND', async () => {
+    const input = { to: [{ userId: 'a' }], content, channels: { email: { brandId: 'nobody' } } }
+    expect(refusalOf(await send(input)).code).toBe('NOT_FOUND')
+  })
+
+  test('that names accounts nobody made is taken: they are passed over', async () => {
+    const routing = { channels: [{ providerId: 'nobody' }, { channel: 'INBOX' as const }] }
+    dataOf(
+      await send({
+        to: [{ userId: 'passed-over' }],
+        content,
+        routing,
+        channels: { inbox: { providerIds: ['nobody', 'inbox'] } },
+      }),
+    )
+  })
+
+  test('that has expired since is answered again by its key, while a new one is refused and leaves its key unused', async () => {
+    const expiresAt = new Date(Date.now() + 1_500).toISOString()
+    const input = { to: [{ userId: 'late' }], content, expiresAt, idempotencyKey: 'in-time' }
+    const first = dataOf(await send(input)).send
+    await expect.poll(() => Date.now(), { timeout: 5_000 }).toBeGreaterThan(Date.parse(expiresAt))
+    expect(dataOf(await send(input)).send).toMatchObject({ requestId: first.requestId, replayed: true })
+    expect(refusalOf(await send({ ...input, idempotencyKey: 'too-late' }))).toEqual(bad('input.expiresAt'))
+    const { expiresAt: _expired, ...timeless } = { ...input, idempotencyKey: 'too-late' }
+    expect(dataOf(await send(timeless)).send.replayed).toBe(false)
   })
 
   test('to a string instead of a recipient is refused with the place of the fault', async () => {
@@ -177,6 +272,47 @@ describe('A profile', () => {
     const merged = dataOf(await home.client.send(MergeProfileDocument, { userId: 'names', profile: { constructor: { y: 2 } } }))
     expect(merged.mergeProfile.profile).toEqual({ ...profile, constructor: { x: 1, y: 2 } })
     await home.journey(await home.send({ to: [{ userId: 'names' }], content }))
+  })
+})
+
+describe('An environment', () => {
+  const put = (input: Partial<EnvironmentInput>) =>
+    home.client.send(PutEnvironmentDocument, { id: 'manners', input: { name: 'Manners', ...input } })
+
+  test('shows its routing and send limits as they were put, and what is left out is taken away', async () => {
+    const routing: RoutingInput = {
+      method: 'ALL',
+      channels: [{ channel: 'INBOX' }, { routing: nested(1) }, { providerId: 'ses' }],
+    }
+    const sendLimits: SendLimitInput[] = [
+      { scope: 'ALL', max: 1_000, period: 'DAY' },
+      { scope: 'USER', max: 5, period: 'HOUR' },
+      { scope: 'USER', max: 20, period: 'DAY' },
+    ]
+    const { putEnvironment } = dataOf(await put({ routing, sendLimits }))
+    const within = { method: 'SINGLE', channels: [{ channel: 'EMAIL' }] }
+    expect(putEnvironment).toMatchObject({
+      routing: { method: 'ALL', channels: [{ channel: 'INBOX' }, { routing: within }, { providerId: 'ses' }] },
+      sendLimits,
+    })
+    expect(dataOf(await put({})).putEnvironment).toMatchObject({ routing: null, sendLimits: [] })
+  })
+
+  test.each<[string, Partial<EnvironmentInput>, string]>([
+    ['a routing of no steps', { routing: { channels: [] } }, 'input.routing.channels'],
+    ['a limit of nothing', { sendLimits: [{ scope: 'ALL', max: 0, period: 'DAY' }] }, 'input.sendLimits.0.max'],
+    [
+      'two limits that say two things',
+      { sendLimits: [1, 2].map((max) => ({ scope: 'USER' as const, max, period: 'WEEK' as const })) },
+      'input.sendLimits.1',
+    ],
+    [
+      '21 limits',
+      { sendLimits: Array.from({ length: 21 }, () => ({ scope: 'ALL' as const, max: 1, period: 'DAY' as const })) },
+      'input.sendLimits',
+    ],
+  ])('of %s is refused with the place of the fault', async (_name, input, path) => {
+    expect(refusalOf(await put(input))).toEqual(bad(path))
   })
 })
 

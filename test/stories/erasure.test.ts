@@ -105,6 +105,9 @@ for (const mode of MODES) {
       const input = { kind: 'webpush', token, keys: newBrowser().keys, device: { model: canary } }
       dataOf(await home.client.send(PutDeviceTokenDocument, { userId, input }))
       const around = `mutation {
+        putEnvironment(id: "production", input: { name: "Production", sendLimits: [
+          { scope: USER, max: 1000, period: MONTH }, { scope: USER_TOPIC, max: 1000, period: DAY }, { scope: ALL, max: 1000, period: DAY }
+        ] }) { id }
         putTopic(id: "news-${canary.length}", input: { name: "News", defaultStatus: OPTED_IN }) { id }
         setPreference(userId: "${userId}", input: { topicId: "news-${canary.length}", status: OPTED_IN }) { status }
         subscribeToList(listId: "readers", userIds: ["${userId}"]) { id }
@@ -116,7 +119,13 @@ for (const mode of MODES) {
         to: [{ userId, email: `${canary}-2@example.com`, profile: { note: canary }, data: { secret: canary } }],
         content: { title: canary, body: `Dear ${canary}` },
         data: { shared: canary },
+        topicId: `news-${canary.length}`,
         metadata: { tags: ['kept'], event: 'kept-event', traceId: canary },
+        channels: {
+          email: { override: { replyTo: `${canary}@example.com`, attachments: [{ filename: `${canary}.txt`, content: '' }] } },
+          inbox: { override: { title: canary, data: { [canary]: canary } } },
+        },
+        providers: [{ providerId: 'smtp', override: { [canary]: canary } }],
       }
     }
 
@@ -144,6 +153,10 @@ for (const mode of MODES) {
       await home.settled([byMail, byPush, toInbox])
       const before = await messageOf(byMail)
       expect(linesWith(await everyRow(), 'canary-sent').length > 0).toBe(home.databaseUrl !== null)
+      for (const scope of ['USER', 'USER_TOPIC']) {
+        const counted = new RegExp(`send_count: [^)]*${scope}\n\\w+\ncanary-sent-user`).test(await everyRow())
+        expect(counted).toBe(home.databaseUrl !== null)
+      }
       expect(await erase('canary-sent-user')).toBe(true)
       const after = await messageOf(byMail)
       expect(after).toMatchObject({

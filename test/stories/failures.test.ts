@@ -96,6 +96,7 @@ for (const mode of MODES) {
           ['DELIVERING', 'second'],
           ['SENT', 'second'],
         ])
+        expect(events.find(({ type }) => type === 'FAILED_OVER')?.error).toContain('535')
         const { provider } = dataOf(await home.client.send(ProviderDocument, { id: 'first' }))
         expect(provider?.health).toBe('MISCONFIGURED')
         expect(provider?.lastError).toContain('535')

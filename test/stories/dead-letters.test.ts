@@ -1,0 +1,154 @@
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Outcome, Provider } from '../../src/channels/provider.ts'
+import { MessageDocument, MessageEventsDocument, PutProviderDocument } from '../generated/graphql.ts'
+import { ask, settledRequest } from '../support/graph.ts'
+import { dataOf, type House, house } from '../support/house.ts'
+
+/** A mail carrier of somebody else's whose answers are the test's. */
+const POST = { kind: 'post', channel: 'EMAIL', name: 'Post', settings: z.object({}) } as const
+
+interface Letter {
+  readonly id: string
+  readonly kind: string
+  readonly crashes: number
+  readonly error: string
+  readonly message: { readonly id: string; readonly status: string } | null
+}
+
+let home: House
+let database: pg.Client
+let outcome: Outcome
+let made = 0
+
+beforeAll(async () => {
+  const post: Provider = { ...POST, deliver: () => Promise.resolve(outcome) }
+  home = await house({ mode: 'PostgreSQL and Redis', world: { providers: [post] } })
+  const settings = { url: home.smtp.url, from: 'off@example.com' }
+  dataOf(await home.client.send(PutProviderDocument, { id: 'smtp', input: { kind: 'smtp', settings, enabled: false } }))
+  dataOf(await home.client.send(PutProviderDocument, { id: 'post', input: { kind: 'post', settings: {} } }))
+  database = new pg.Client({ connectionString: home.databaseUrl! })
+  await database.connect()
+})
+afterAll(async () => {
+  await database.end()
+  await home.stop()
+})
+beforeEach(async () => {
+  await database.query('delete from dead_letter')
+})
+
+const content = { title: 'Doors open at 8' }
+const messageOf = async (id: string) => dataOf(await home.client.send(MessageDocument, { id })).message!
+const lettersOf = async (args = '') =>
+  (
+    await ask<{ deadLetters: { nodes: readonly Letter[]; pageInfo: { hasNextPage: boolean; endCursor: string } } }>(
+      home.client,
+      `{ deadLetters${args} { nodes { id kind crashes error message { id status } } pageInfo { hasNextPage endCursor } } }`,
+    )
+  ).deadLetters
+const redrive = async (...ids: string[]) =>
+  (await ask<{ redriveDeadLetters: number }>(home.client, 'mutation ($ids: [ID!]!) { redriveDeadLetters(ids: $ids) }', { ids }))
+    .redriveDeadLetters
+const discard = async (...ids: string[]) =>
+  (await ask<{ discardDeadLetters: number }>(home.client, 'mutation ($ids: [ID!]!) { discardDeadLetters(ids: $ids) }', { ids }))
+    .discardDeadLetters
+
+async function insertLetter(kind: string, messageId: string | null, payload: object): Promise<string> {
+  made += 1
+  const id = `dlt_${String(made).padStart(32, '0')}`
+  await database.query(
+    `insert into dead_letter (environment_id, id, kind, message_id, payload, error, crashes)
+     values ('production', $1, $2, $3, $4, 'It was given up after 3 attempts.', 3)`,
+    [id, kind, messageId, { environmentId: 'production', ...payload }],
+  )
+  return id
+}
+
+/** A message whose provider was busy, and which was then given up, as crashes would leave it. */
+async function giveUp(to: { userId?: string; email?: string }): Promise<{ readonly id: string; readonly letter: string }> {
+  outcome = { kind: 'retry', afterMs: 60_000, error: 'Busy.' }
+  const id = await home.send({ to: [to], content })
+  for await (const result of home.client.subscribe(MessageEventsDocument, { filter: { messageIds: [id] } })) {
+    if (dataOf(result).messageEvents.type === 'RETRYING') break
+  }
+  await database.query("delete from job where payload ->> 'messageId' = $1", [id])
+  await database.query(`update delivery set status = 'UNDELIVERABLE', next_attempt_at = null where message_id = $1`, [id])
+  await database.query(`update message set status = 'UNDELIVERABLE', reason = 'FAILED', error = 'Given up.' where id = $1`, [id])
+  return { id, letter: await insertLetter('deliver', id, { messageId: id }) }
+}
+
+test('Dead letters are listed from the oldest, with their messages, in pages', async () => {
+  const { id, letter } = await giveUp({ email: 'ada@example.com' })
+  const second = await insertLetter('expand', null, { requestId: 'req_gone' })
+  const third = await insertLetter('expand', null, { requestId: 'req_gone' })
+  const first = await lettersOf('(first: 2)')
+  expect(first.nodes).toEqual([
+    { id: letter, kind: 'deliver', crashes: 3, error: expect.any(String), message: { id, status: 'UNDELIVERABLE' } },
+    { id: second, kind: 'expand', crashes: 3, error: expect.any(String), message: null },
+  ])
+  const rest = await lettersOf(`(first: 2, after: "${first.pageInfo.endCursor}")`)
+  expect(rest.nodes.map((node) => node.id)).toEqual([third])
+})
+
+test('A message that is redriven is ENQUEUED again under its id and sent, and what is unknown is passed over', async () => {
+  const { id, letter } = await giveUp({ email: 'grace@example.com' })
+  const other = await giveUp({ email: 'edsger@example.com' })
+  outcome = { kind: 'accepted' }
+  expect(await redrive(letter, 'dlt_unknown', letter)).toBe(1)
+  await expect.poll(async () => (await messageOf(id)).status, { timeout: 10_000 }).toBe('SENT')
+  expect(await messageOf(id)).toMatchObject({ reason: null, error: null, deliveries: [{ status: 'SENT' }] })
+  const events: unknown[] = []
+  for await (const result of home.client.subscribe(MessageEventsDocument, { filter: { messageIds: [id] } })) {
+    const { type, status, detail } = dataOf(result).messageEvents
+    events.push([type, status, detail])
+    if (type === 'SENT') break
+  }
+  expect(events.slice(5)).toEqual([
+    ['ENQUEUED', 'ENQUEUED', { redriven: true }],
+    ['DELIVERING', 'ROUTED', { attempt: 2 }],
+    ['SENT', 'SENT', null],
+  ])
+  expect((await lettersOf()).nodes.map((node) => node.id)).toEqual([other.letter])
+  expect(await redrive(letter)).toBe(0)
+})
+
+test('Of those who redrive a dead letter at the same time, one does', async () => {
+  const { id, letter } = await giveUp({ email: 'barbara@example.com' })
+  outcome = { kind: 'accepted' }
+  const counts = await Promise.all([redrive(letter), redrive(letter), redrive(letter), discard(letter)])
+  expect(counts.reduce((sum, count) => sum + count)).toBe(1)
+  const isRedriven = counts[3] === 0
+  await expect.poll(async () => (await messageOf(id)).status, { timeout: 10_000 }).toBe(isRedriven ? 'SENT' : 'UNDELIVERABLE')
+})
+
+test('An expansion that is redriven goes on where it stood', async () => {
+  outcome = { kind: 'accepted' }
+  await ask(home.client, 'mutation { subscribeToList(listId: "readers", userIds: ["ann", "bob"]) { id } }')
+  const id = await home.send({ to: [{ listId: 'readers' }], content })
+  await settledRequest(home.client, id)
+  await ask(home.client, 'mutation { subscribeToList(listId: "readers", userIds: ["cid"]) { id } }')
+  await database.query(`update request set expanded = false, expansion = '{"group": 0, "after": "bob"}' where id = $1`, [id])
+  const letter = await insertLetter('expand', null, { requestId: id })
+  expect(await redrive(letter)).toBe(1)
+  expect((await settledRequest(home.client, id)).map(({ userId }) => userId)).toEqual(['ann', 'bob', 'cid'])
+})
+
+test('A message whose dead letter is discarded stays UNDELIVERABLE', async () => {
+  const { id, letter } = await giveUp({ email: 'jim@example.com' })
+  expect(await discard(letter, 'dlt_unknown')).toBe(1)
+  expect(await discard(letter)).toBe(0)
+  expect((await lettersOf()).nodes).toEqual([])
+  expect(await redrive(letter)).toBe(0)
+  expect(await messageOf(id)).toMatchObject({ status: 'UNDELIVERABLE', reason: 'FAILED' })
+})
+
+test('A dead letter of an erased user is not redriven', async () => {
+  const { id, letter } = await giveUp({ userId: 'dot', email: 'dot@example.com' })
+  await ask(home.client, 'mutation { deleteUser(userId: "dot") }')
+  expect(await redrive(letter)).toBe(0)
+  expect((await lettersOf()).nodes).toMatchObject([{ id: letter, error: 'Its user was erased.' }])
+  expect(await messageOf(id)).toMatchObject({ status: 'UNDELIVERABLE' })
+  expect(await discard(letter)).toBe(1)
+})
