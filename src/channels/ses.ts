@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { classifyHttp, classifySaid, lookUp, type Meaning, quote, readJson } from './answer.ts'
 import { readEvents } from './callback.ts'
 import { identityOf, keyOf, keySetting, type Mail, readMail, senderMeaning, senderSetting, tagsWith } from './mail.ts'
-import { composeMime } from './mime.ts'
+import { composeMime, writeMime } from './mime.ts'
 import { applyOverride } from './override.ts'
 import type {
   Callback,
@@ -102,7 +102,7 @@ async function deliver(outgoing: Outgoing, context: DeliverContext<SesSettings>)
 }
 
 async function writeRequest(mail: Mail, { idempotencyKey, override }: Outgoing, { settings, now }: DeliverContext<SesSettings>) {
-  const source = await composeMime(mail, { idempotencyKey, date: now }).build()
+  const source = await writeMime(composeMime(mail, { idempotencyKey, date: now }))
   const body = { ...(settings.configurationSetName && { ConfigurationSetName: settings.configurationSetName }) }
   const addresses = (mailboxes: Mail['cc']) => mailboxes.map(({ address }) => address)
   const tags = Object.entries(identityOf(mail, idempotencyKey)).map(([Name, Value]) => ({ Name, Value }))

@@ -1,11 +1,11 @@
-import { type Readable, Transform } from 'node:stream'
+import { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import type MimeNode from 'nodemailer/lib/mime-node'
 import SMTPPool from 'nodemailer/lib/smtp-pool'
 import { z } from 'zod'
 import type { Mailbox } from './address.ts'
 import { type Mail, readMail, senderSetting } from './mail.ts'
-import { composeMime } from './mime.ts'
+import { composeMime, writeMime } from './mime.ts'
 import { type AddressGuard, type DeliverContext, type Outcome, type Outgoing, type Provider, secret } from './provider.ts'
 import { classifySmtpError } from './smtp-error.ts'
 import { connectTo } from './smtp-socket.ts'
@@ -73,11 +73,11 @@ function check({ url }: SmtpSettings, guard: AddressGuard): { path: readonly str
 async function deliver(outgoing: Outgoing, context: DeliverContext<SmtpSettings>, pool: SMTPPool): Promise<Outcome> {
   const mail = readMail(outgoing, context.settings.from)
   if ('kind' in mail) return mail
-  const composed = composeMail(mail, outgoing, context)
+  const composed = await composeMail(mail, outgoing, context)
   try {
     const { response, serverMessageId } = await send(pool, composed, context.signal)
     const copies = [...mail.cc, ...mail.bcc]
-    if (copies.length > 0) await sendCopies(pool, composeMail(mail, outgoing, context, copies), context.signal)
+    if (copies.length > 0) await sendCopies(pool, await composeMail(mail, outgoing, context, copies), context.signal)
     return { kind: 'accepted', code: response.slice(0, 3), ...(serverMessageId && { reference: serverMessageId }) }
   } catch (error) {
     return classifySmtpError(error, composed.wasRead(), readServer(context.settings.url)?.auth?.pass)
@@ -101,43 +101,31 @@ interface ComposedMail {
   wasRead(): boolean
 }
 
-function composeMail(
+async function composeMail(
   mail: Mail,
   { idempotencyKey }: Outgoing,
   { now }: DeliverContext<SmtpSettings>,
   recipients: readonly Mailbox[] = [mail.to],
-): ComposedMail {
+): Promise<ComposedMail> {
   const message = composeMime(mail, { idempotencyKey, date: now, recipients })
+  const bytes = await writeMime(message)
   let wasRead = false
-  const createReadStream = message.createReadStream.bind(message)
-  message.createReadStream = (options) => inLargeParts(createReadStream(options)).once('end', () => (wasRead = true))
+  // Anew for each connection that it is tried on.
+  message.createReadStream = () => readableOf(bytes).once('end', () => (wasRead = true))
   return { message, wasRead: () => wasRead }
 }
 
-const LARGE_BYTES = 64 * 1024
+const PART_BYTES = 64 * 1024
 
-/** Nodemailer streams a mail line by line, and each of its parts would be a write of its own to the socket. */
-function inLargeParts(mail: Readable): Transform {
-  let parts: Buffer[] = []
-  let size = 0
-  const joined = (): Buffer => {
-    const part = Buffer.concat(parts, size)
-    parts = []
-    size = 0
-    return part
-  }
-  const large = new Transform({
-    transform(part: Buffer, _encoding, done) {
-      parts.push(part)
-      size += part.length
-      if (size < LARGE_BYTES) done()
-      else done(null, joined())
+/** In parts, since Nodemailer looks at each byte of one in one go; not smaller, since each is a write to the socket. */
+function readableOf(bytes: Buffer): Readable {
+  let at = 0
+  return new Readable({
+    read() {
+      this.push(at < bytes.length ? bytes.subarray(at, at + PART_BYTES) : null)
+      at += PART_BYTES
     },
-    flush: (done) => done(null, joined()),
   })
-  mail.once('error', (error) => large.destroy(error))
-  large.once('close', () => mail.destroy())
-  return mail.pipe(large)
 }
 
 /** Hands a composed mail to the pool, as Nodemailer's own mailer does. */

@@ -13,11 +13,12 @@ import { fairnessOf, type Held, type Payload, type Perform, type Work } from '..
 import { confirm, postpone, settle } from '../queue/settle.ts'
 import { isConnectionLost } from '../store/connect.ts'
 import type { Db } from '../store/database.ts'
-import { keepExpansion, lockExpansion, readExpansion, surveyFirstMessages } from '../store/expansion.ts'
+import { keepExpansion, lockExpansion, readExpansion } from '../store/expansion.ts'
 import { readPersons } from '../store/facts.ts'
 import { insertMessages, type NewMessage } from '../store/message.ts'
 import { insertDeadLetters, keepPlans } from '../store/record.ts'
 import { holdRows } from '../store/row.ts'
+import { createSurvey, type Survey } from '../store/survey.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 
 export interface ExpandParts {
@@ -42,9 +43,10 @@ const PAGES_A_TURN = 10
  * One that fails by a fault of ours until its time is up is set aside as a dead letter; its request is never `expanded`.
  */
 export function createExpand(parts: ExpandParts): Perform<'expand'> {
+  const survey = createSurvey(parts.db)
   return async (ref, work) => {
     try {
-      await expand(parts, ref, work)
+      await expand(parts, survey, ref, work)
     } catch (fault) {
       if (work.signal.aborted || isConnectionLost(fault) || !(await isOverdue(parts, ref))) throw fault
       parts.log.error({ err: fault, request: ref.requestId }, 'a request could not be expanded until its time was up')
@@ -53,11 +55,11 @@ export function createExpand(parts: ExpandParts): Perform<'expand'> {
   }
 }
 
-async function expand(parts: ExpandParts, ref: Payload<'expand'>, work: Work): Promise<void> {
+async function expand(parts: ExpandParts, survey: Survey, ref: Payload<'expand'>, work: Work): Promise<void> {
   for (let turn = 1; !work.signal.aborted; turn += 1) {
     const page = await planPage(parts, ref)
     const goesOn = await parts.commit((scope) => writePage(scope, page, ref, work.job, turn === PAGES_A_TURN))
-    if (turn === 1) await surveyFirstMessages(parts.db)
+    await survey(PAGE)
     if (goesOn) continue
     // Of a turn in which nobody gets a delivery nothing else wakes the lane.
     if (turn === PAGES_A_TURN) work.comesBack(0)

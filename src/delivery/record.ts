@@ -20,6 +20,7 @@ import {
   retireDeviceTokens,
 } from '../store/record.ts'
 import { type BouncedMessage, endBounced, holdEnding, type MessageOfJourney } from '../store/report.ts'
+import { createSurvey } from '../store/survey.ts'
 
 /** One entry of a message's journey: everything that is to be true at once. What it does not name stays as it is. */
 export interface Entry {
@@ -51,10 +52,12 @@ export interface Entry {
 export type WriteEntry = (entry: Entry) => Promise<boolean>
 
 export function createRecord(parts: { db: Db; published(events: readonly LogEvent[]): void }): WriteEntry {
+  const survey = createSurvey(parts.db)
   return groupWrites<Entry, boolean>(
     async (entries) => {
       const { kept, written } = await parts.db.transaction().execute((tx) => write(tx, entries))
       if (written.length > 0) parts.published(written)
+      await survey(pick(entries, 'plan').length)
       return entries.map((entry) => kept.has(entry))
     },
     // Repetition is the caller's, who knows whether the job is still held.

@@ -37,14 +37,3 @@ export async function keepExpansion(tx: Tx, environmentId: string, requestId: st
     set expansion = ${expansion === null ? null : JSON.stringify(expansion)}::jsonb, expanded = ${expansion === null}
     where environment_id = ${environmentId} and id = ${requestId}`.execute(tx)
 }
-
-/**
- * Has PostgreSQL look at the messages where it never found any. Until it has, any of their indexes seems as good as their key
- * to check that the message of a plan exists; it may take the one by user, and read half of it for each plan. On a fresh
- * database a large send would get slower page by page, until autovacuum came round after a minute or more.
- */
-export async function surveyFirstMessages(db: Db): Promise<void> {
-  const { rows } = await sql<{ surveyed: boolean }>`
-    select reltuples > 0 as surveyed from pg_class where oid = 'message'::regclass`.execute(db)
-  if (rows[0]?.surveyed === false) await sql`analyze (skip_locked) message`.execute(db)
-}
