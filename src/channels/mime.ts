@@ -1,9 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import * as base64 from 'nodemailer/lib/base64'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { encodeWord } from 'nodemailer/lib/mime-funcs'
 import type MimeNode from 'nodemailer/lib/mime-node'
 import * as quotedPrintable from 'nodemailer/lib/qp'
-import type { Mailbox } from './address.ts'
 import { type Mail, messageIdOf } from './mail.ts'
 import type { Attachment, Header } from './provider.ts'
 
@@ -11,18 +11,15 @@ export interface MimeOptions {
   /** Left of the @ in the Message-ID. */
   readonly idempotencyKey: string
   readonly date: Date
-  /** Whom this copy is handed over for; `to` alone when absent. They need not stand in the mail. */
-  readonly recipients?: readonly Mailbox[]
 }
 
 /** A mail as it travels (RFC 5322, MIME). Further recipients of `bcc` stand nowhere in it. */
-export function composeMime(mail: Mail, { idempotencyKey, date, recipients = [mail.to] }: MimeOptions): MimeNode {
+export function composeMime(mail: Mail, { idempotencyKey, date }: MimeOptions): MimeNode {
   return new MailComposer({
     from: mail.from,
     to: mail.to,
     ...(mail.cc.length > 0 && { cc: [...mail.cc] }),
     ...(mail.replyTo && { replyTo: mail.replyTo }),
-    envelope: { from: mail.from.address, to: recipients.map(({ address }) => address) },
     subject: literally(mail.subject),
     text: mail.text,
     html: mail.html,
@@ -30,6 +27,8 @@ export function composeMime(mail: Mail, { idempotencyKey, date, recipients = [ma
     date,
     headers: mail.headers.map(headerOf),
     attachments: mail.attachments.map(attachmentOf),
+    // Otherwise each part takes one of its own.
+    baseBoundary: randomBytes(8).toString('hex'),
     disableFileAccess: true,
     disableUrlAccess: true,
   }).compile()

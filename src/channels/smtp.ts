@@ -101,15 +101,17 @@ interface ComposedMail {
   wasRead(): boolean
 }
 
+/** @param recipients whom this copy is handed over for; they need not stand in the mail */
 async function composeMail(
   mail: Mail,
   { idempotencyKey }: Outgoing,
   { now }: DeliverContext<SmtpSettings>,
   recipients: readonly Mailbox[] = [mail.to],
 ): Promise<ComposedMail> {
-  const message = composeMime(mail, { idempotencyKey, date: now, recipients })
+  const message = composeMime(mail, { idempotencyKey, date: now })
   const bytes = await writeMime(message)
   let wasRead = false
+  message.getEnvelope = () => ({ from: mail.from.address, to: recipients.map(({ address }) => address) })
   // Anew for each connection that it is tried on.
   message.createReadStream = () => readableOf(bytes).once('end', () => (wasRead = true))
   return { message, wasRead: () => wasRead }

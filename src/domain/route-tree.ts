@@ -14,9 +14,14 @@ export type RouteNode =
   | { readonly kind: 'step'; readonly step: Step }
   | { readonly kind: 'branch'; readonly method: RoutingMethod; readonly nodes: readonly RouteNode[] }
 
+/** A move asks for the steps of each branch many times. */
+const known = new WeakMap<RouteNode, readonly Step[]>()
+
 /** The steps of a route, in the order in which they would be tried. An account that is named twice stands there twice. */
 export function stepsOf(node: RouteNode): readonly Step[] {
-  return node.kind === 'step' ? [node.step] : node.nodes.flatMap(stepsOf)
+  const steps = known.get(node) ?? (node.kind === 'step' ? [node.step] : node.nodes.flatMap(stepsOf))
+  known.set(node, steps)
+  return steps
 }
 
 /** The steps one of which is to take the message instead of the others, of whom the step is one: what is apart from it in a SINGLE. */
