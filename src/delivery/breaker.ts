@@ -33,7 +33,7 @@ const FREE_RETRIES_WINDOW_MS = 10_000
 
 const REST_MS = 1_000
 /** Each call that was passed over lately puts the next one's return off by up to this, so that they do not come back at once. */
-const SPREAD_MS = 2
+const SPREAD_MS = 20
 const SPREAD_WINDOW_MS = 30_000
 const LONGEST_SPREAD_MS = 30_000
 

@@ -5,8 +5,9 @@ import { openWatch, percentile, putSmtp, sendOne } from './wait.ts'
 
 /**
  * How long messages of one account take, accepted → SENT committed, while another account hangs: it accepts connections and
- * never answers. Against the same stream alone. steady: as many messages a second go to the one that hangs; burst: 300 at once,
- * too. `npm run bench:hanging`; SECONDS, PER_SECOND and ROUNDS make it longer or shorter.
+ * never answers. Against the same sends where the other account is fine, too, so that the difference is the hanging and not the
+ * traffic; what the one account's messages take with no other traffic stands beside it. steady: as many messages a second go to
+ * the other account; burst: 300 at once, too. `npm run bench:hanging`; SECONDS, PER_SECOND and ROUNDS make it longer or shorter.
  */
 const seconds = Number(process.env.SECONDS ?? 30)
 const perSecond = Number(process.env.PER_SECOND ?? 50)
@@ -52,7 +53,7 @@ async function stream(duration: number, send: () => Promise<string>): Promise<re
   return await Promise.all(sends)
 }
 
-type Case = 'alone' | 'steady' | 'burst'
+type Traffic = 'alone' | 'steady' | 'burst'
 
 /** In milliseconds. */
 interface Took {
@@ -62,20 +63,20 @@ interface Took {
 }
 
 /** In a house of its own: what hangs is tried again for as long as its house stands. */
-async function measure(what: Case, fineUrl: string, muteUrl: string): Promise<Took> {
+async function measure(traffic: Traffic, fineUrl: string, otherUrl: string): Promise<Took> {
   const house = await openHouse()
   try {
     const { url } = await house.start({ CARILLON_ALLOWED_NETWORKS: '127.0.0.0/8' })
     await putSmtp(url, house, 'fine', fineUrl)
-    await putSmtp(url, house, 'hangs', muteUrl)
+    await putSmtp(url, house, 'other', otherUrl)
     const sendFine = () => sendOne(url, house, toAccount('fine'))
-    const sendHanging = () => sendOne(url, house, toAccount('hangs'))
+    const sendOther = () => sendOne(url, house, toAccount('other'))
     const watch = await openWatch(house)
     await watch.untilSent(await stream(WARMING_SECONDS, sendFine))
-    const hanging = what === 'alone' ? [] : [stream(seconds, sendHanging)]
-    if (what === 'burst') hanging.push(Promise.all(Array.from({ length: BURST }, sendHanging)))
+    const others = traffic === 'alone' ? [] : [stream(seconds, sendOther)]
+    if (traffic === 'burst') others.push(Promise.all(Array.from({ length: BURST }, sendOther)))
     const took = await watch.untilSent(await stream(seconds, sendFine))
-    await Promise.all(hanging)
+    await Promise.all(others)
     await watch.close()
     return { p50: percentile(took, 0.5), p95: percentile(took, 0.95), longest: Math.max(...took) }
   } finally {
@@ -86,25 +87,28 @@ async function measure(what: Case, fineUrl: string, muteUrl: string): Promise<To
 const sink = await startChild(new URL('./smtp-sink.ts', import.meta.url).pathname)
 const mute = await startMute()
 try {
-  const results: Record<Case, Took>[] = []
-  for (let round = 0; round < rounds; round++) {
-    results.push({
-      alone: await measure('alone', sink.url, mute.url),
-      steady: await measure('steady', sink.url, mute.url),
-      burst: await measure('burst', sink.url, mute.url),
-    })
-  }
-  for (const what of ['steady', 'burst'] as const) {
+  for (const traffic of ['steady', 'burst'] as const) {
+    const results: { readonly hanging: Took; readonly fine: Took; readonly alone: Took }[] = []
+    for (let round = 0; round < rounds; round++) {
+      results.push({
+        alone: await measure('alone', sink.url, sink.url),
+        fine: await measure(traffic, sink.url, sink.url),
+        hanging: await measure(traffic, sink.url, mute.url),
+      })
+    }
+    const middle = (of: (result: (typeof results)[number]) => number) => Math.round(median(results.map(of)))
     report({
       bench: 'hanging',
-      case: what,
-      figure: Math.round(median(results.map((result) => result[what].p95))),
+      case: traffic,
+      figure: middle(({ hanging }) => hanging.p95),
       unit: 'ms p95, accepted to SENT committed',
-      reference: Math.round(median(results.map(({ alone }) => alone.p95))),
-      ratio: Number(median(results.map((result) => result[what].p95 / result.alone.p95)).toFixed(2)),
-      p50Ms: Math.round(median(results.map((result) => result[what].p50))),
-      longestMs: Math.round(median(results.map((result) => result[what].longest))),
-      aloneP50Ms: Math.round(median(results.map(({ alone }) => alone.p50))),
+      reference: middle(({ fine }) => fine.p95),
+      ratio: Number(median(results.map(({ hanging, fine }) => hanging.p95 / fine.p95)).toFixed(2)),
+      p50Ms: middle(({ hanging }) => hanging.p50),
+      longestMs: middle(({ hanging }) => hanging.longest),
+      referenceP50Ms: middle(({ fine }) => fine.p50),
+      aloneP50Ms: middle(({ alone }) => alone.p50),
+      aloneP95Ms: middle(({ alone }) => alone.p95),
       perSecond,
       seconds,
       rounds,

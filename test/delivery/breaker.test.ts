@@ -329,7 +329,7 @@ test('calls that were passed over come back spread out, the more of them the lon
   fail(5)
   const first = restOf() ?? 0
   let last = first
-  for (let count = 1; count <= 10_000; count++) last = restOf() ?? 0
+  for (let count = 1; count <= 1_000; count++) last = restOf() ?? 0
   expect(first).toBe(9 * SECOND)
   expect(last).toBe(9 * SECOND + 10 * SECOND)
 })
