@@ -104,6 +104,7 @@ function cleanText(text: string): string {
  */
 async function insert(tx: Tx, lengths: ReadonlyMap<string, number>, rows: string): Promise<ReadonlyMap<string, number>> {
   const taken = await sql<{ environmentId: string; before: number }>`
+    /* prepared: append */
     with taken as (
       update log_head h set position = h.position + l.events
       from unnest(${[...lengths.keys()]}::text[], ${[...lengths.values()]}::int[]) as l(environment_id, events)

@@ -17,6 +17,7 @@ export async function enqueue(tx: Tx, jobs: readonly NewJob[]): Promise<void> {
   }))
   // Truncated: run_at keeps milliseconds, and rounded up a job would not be due yet when its wake-up arrives.
   await sql`
+    /* prepared: enqueue */
     insert into job (kind, lane, fairness_key, run_at, payload)
     select kind, lane, fairness_key, coalesce(run_at, date_trunc('milliseconds', now())), payload
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)

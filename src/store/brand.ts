@@ -17,6 +17,7 @@ export async function readBrands(
 ): Promise<ReadonlyMap<string, BrandRow>> {
   if (refs.length === 0) return new Map()
   const { rows } = await sql<BrandRow>`
+    /* prepared: brands */
     select b.environment_id as "environmentId", b.id, b.name, b.settings, b.snippets
     from unnest(${refs.map((ref) => ref.environmentId)}::text[], ${refs.map((ref) => ref.id)}::text[]) as ref(environment_id, id)
     join brand b on b.environment_id = ref.environment_id and b.id = ref.id`.execute(db)

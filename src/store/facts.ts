@@ -124,6 +124,7 @@ function wantedRows(wanted: readonly Named[]) {
 
 async function topicsOf(db: Db, wanted: readonly Named[]) {
   const { rows } = await sql<TopicFacts & { environmentId: string }>`
+    /* prepared: topics */
     select environment_id as "environmentId", id, name, default_status as "defaultStatus",
            include_unsubscribe_header as "includeUnsubscribeHeader", exempt_from_send_limits as "exemptFromSendLimits"
     from ${wantedRows(wanted)} join topic using (environment_id, id)`.execute(db)

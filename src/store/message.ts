@@ -48,6 +48,7 @@ export async function insertMessages(
 ): Promise<ReadonlySet<string>> {
   if (requests.length === 0 && messages.length === 0) return new Set()
   const { rows } = await sql<{ id: string }>`
+    /* prepared: accept */
     with new_request as (
       insert into request (environment_id, id, mode, definition, expansion, expanded, accepted_at)
       select "environmentId", id, mode, definition, nullif(expansion, 'null'), nullif(expansion, 'null') is null, "acceptedAt"

@@ -38,6 +38,7 @@ export interface ProviderRows {
 export async function readProviders(db: Db | Tx, environmentIds: readonly string[]): Promise<ProviderRows> {
   if (environmentIds.length === 0) return { providers: [], states: [] }
   const { rows } = await sql<{ provider: Selectable<Provider> | null; state: ProviderState | null }>`
+    /* prepared: providers */
     select provider, state
     from (select p.environment_id, p.id, to_jsonb(p) as provider from provider p where p.environment_id = any(${environmentIds})) p
     full join (

@@ -78,6 +78,7 @@ const DELIVERY_COLUMNS = sql`
 export async function insertDeliveries(tx: Tx, deliveries: readonly DeliveryChange[]): Promise<void> {
   if (deliveries.length === 0) return
   await sql`
+    /* prepared: deliveries */
     insert into delivery
       (environment_id, id, message_id, channel, provider_id, address, status, reference, error, started_at, sent_at, next_attempt_at, attempts)
     select "environmentId", id, "messageId", channel, "providerId", address, status, reference, error, "startedAt", "sentAt",
@@ -127,6 +128,7 @@ export interface NewPlan {
 export async function keepPlans(tx: Tx, plans: readonly NewPlan[]): Promise<void> {
   if (plans.length === 0) return
   await sql`
+    /* prepared: plans */
     insert into plan (environment_id, message_id, decisions)
     select "environmentId", "messageId", decisions
     from jsonb_to_recordset(${JSON.stringify(plans)}::jsonb) as p("environmentId" text, "messageId" text, decisions jsonb)
@@ -137,6 +139,7 @@ export async function keepPlans(tx: Tx, plans: readonly NewPlan[]): Promise<void
 export async function keepOutputs(tx: Tx, outputs: readonly NewOutput[]): Promise<void> {
   if (outputs.length === 0) return
   await sql`
+    /* prepared: outputs */
     insert into output (environment_id, message_id, channel, content)
     select "environmentId", "messageId", channel, content
     from jsonb_to_recordset(${JSON.stringify(outputs)}::jsonb)

@@ -11,6 +11,7 @@ export interface NewUser {
 export async function insertUsers(tx: Tx, users: readonly NewUser[]): Promise<void> {
   if (users.length === 0) return
   await sql`
+    /* prepared: users */
     insert into "user" (environment_id, id, profile)
     select "environmentId", id, profile
     from jsonb_to_recordset(${JSON.stringify(users)}::jsonb) as u("environmentId" text, id text, profile jsonb)

@@ -30,6 +30,21 @@ describe('The store', () => {
     ])
   })
 
+  test('has a statement with a name prepared once for a connection, and others each time', async () => {
+    await store.db.connection().execute(async (db) => {
+      const next = async (n: number) =>
+        (
+          await sql<{ next: number }>`
+          /* prepared: next */
+          select ${n}::int + 1 as next`.execute(db)
+        ).rows
+      expect([await next(1), await next(2)]).toEqual([[{ next: 2 }], [{ next: 3 }]])
+      await sql`select ${1}::int`.execute(db)
+      const { rows } = await sql`select name, generic_plans + custom_plans as times from pg_prepared_statements`.execute(db)
+      expect(rows).toEqual([{ name: 'next', times: 2 }])
+    })
+  })
+
   test('shows what Kysely wrote to Prisma', async () => {
     const at = new Date('2026-01-02T03:04:05.678Z')
     await store.db.insertInto('environment').values({ id: 'e1', name: 'One', created_at: at }).execute()
