@@ -20,6 +20,9 @@ interface Answer<Data> {
   readonly errors?: readonly { readonly message: string }[]
 }
 
+/** The longest that a call is waited for. */
+const ANSWER_MS = 15_000
+
 /**
  * @param key an API key, `ck_live_…`
  * @param signal ends everything that still runs
@@ -34,12 +37,16 @@ export function createApi(url: string, key: string, signal: AbortSignal): Api {
   return {
     url,
     async call<Data>(document: string, variables: Record<string, unknown> = {}) {
+      signal.throwIfAborted()
+      // Not broken off: the server would do what was asked all the same, after whoever ends here has tidied up.
       const response = await post(`${url}/graphql`, {
         headers: { authorization, 'content-type': 'application/json' },
         body: JSON.stringify({ query: document, variables }),
-        signal,
+        signal: AbortSignal.timeout(ANSWER_MS),
       })
-      return dataOf((await response.json()) as Answer<Data>)
+      const answer = (await response.json()) as Answer<Data>
+      signal.throwIfAborted()
+      return dataOf(answer)
     },
     follow<Data>(document: string, variables: Record<string, unknown>, until: AbortSignal) {
       const results = sockets.iterate<Data>({ query: document, variables })

@@ -183,7 +183,8 @@ function begin({ answers: stream, lastsMs }: World, route: Route, turns: Turns, 
   const begun: Try = { outcome: null, rejected: null, error: null, startedAt: route.now, endedAt: null }
   const { channel, providerId } = one
   turns.set(keyOf(one), { channel, providerId, attempts: [...attempts, begun], nextAttemptAt: null })
-  return { step: one, answer, endsAt: new Date(route.now.getTime() + Math.min(answer.ms, left)) }
+  // What begins beside it in the same move may be what uses up its account's time: then its call ends at once.
+  return { step: one, answer, endsAt: new Date(route.now.getTime() + Math.max(0, Math.min(answer.ms, left))) }
 }
 
 function settle(turns: Turns, { step: one, answer }: Call, now: Date, isCrash: boolean): void {
