@@ -15,9 +15,56 @@ export interface Rendered {
   readonly title?: string
   readonly text?: string
   readonly html?: string
-  /** JSON of the channel's own: a push payload, a webhook body, an inbox message's data. */
+  /** Inbox: what stands in the list, one line. */
+  readonly preview?: string
+  /** Inbox and webhook: what the reader may press. Their addresses are http(s). */
+  readonly actions?: readonly Action[]
+  /** Direct message: the same as the text, in blocks that each service's file writes in the service's own. */
+  readonly blocks?: readonly Block[]
+  /** JSON of the channel's own: a push payload, a webhook body, an inbox message's data, a chat service's own blocks. */
   readonly payload?: unknown
 }
+
+/** id: the template's own name for it. */
+export interface Action {
+  readonly label: string
+  readonly href: string
+  readonly style: 'button' | 'link'
+  readonly id?: string
+}
+
+/** A run of text in one style; plain characters, nothing in it is markup. A line break is `\n`. href: http(s), mailto or tel. */
+export interface Span {
+  readonly text: string
+  readonly bold?: true
+  readonly italic?: true
+  readonly strikethrough?: true
+  readonly underline?: true
+  readonly code?: true
+  readonly href?: string
+}
+
+export interface ListItem {
+  readonly spans: readonly Span[]
+  readonly children?: List
+}
+
+export interface List {
+  readonly kind: 'list'
+  readonly ordered: boolean
+  readonly items: readonly ListItem[]
+}
+
+/** What a message says, block by block, whatever shows it. */
+export type Block =
+  | { readonly kind: 'heading'; readonly level: 1 | 2 | 3; readonly spans: readonly Span[] }
+  | { readonly kind: 'text'; readonly spans: readonly Span[]; readonly subtle?: true }
+  | { readonly kind: 'quote'; readonly spans: readonly Span[] }
+  | { readonly kind: 'code'; readonly text: string }
+  | List
+  | { readonly kind: 'image'; readonly src: string; readonly alt: string; readonly href?: string }
+  | { readonly kind: 'divider' }
+  | { readonly kind: 'action'; readonly action: Action }
 
 export interface Header {
   readonly name: string

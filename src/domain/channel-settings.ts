@@ -1,7 +1,7 @@
 import { checkAttachmentName, checkMailHeader, checkWebhookHeader, parseMailbox } from '../channels/address.ts'
 import type { AddressGuard, Channel, Header } from '../channels/provider.ts'
 import { badInput } from '../errors.ts'
-import { checkCondition } from './condition.ts'
+import { checkCondition } from '../render/condition.ts'
 import { durationMs } from './duration.ts'
 import { checkId, checkSlug } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'

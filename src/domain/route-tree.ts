@@ -1,6 +1,6 @@
 import { CHANNELS, type Channel } from '../channels/provider.ts'
+import { evaluateCondition } from '../render/condition.ts'
 import type { Account } from './account.ts'
-import { evaluateCondition } from './condition.ts'
 import { type Place, placesOn } from './place.ts'
 import type { Decision, Plan, Snapshot, Step, Stopped } from './plan.ts'
 import type { Resolution } from './preference-rule.ts'

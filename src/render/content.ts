@@ -1,7 +1,8 @@
 import type { Channel, Rendered } from '../channels/provider.ts'
 import type { RenderedBrand } from './brand.ts'
-import { type EmailTexts, emailHtml, emailText, paragraphs, type Urls } from './email.ts'
+import { type EmailTexts, emailHtml, emailText, paragraphs } from './email.ts'
 import { createPrinter } from './template.ts'
+import type { Urls } from './urls.ts'
 
 /** What a message says, before any channel has shaped it. Both are templates (template.ts) of plain text. */
 export interface Content {
@@ -33,7 +34,7 @@ const NO_URLS: Urls = { unsubscribe: null, preferences: null }
  */
 export function render(channel: Channel, input: RenderInput): Rendered {
   const { content, data, messageId } = input
-  const print = createPrinter(contextOf(input))
+  const { print } = createPrinter(contextOf(input))
   const said = {
     title: content.title == null ? null : print(content.title),
     body: content.body == null ? null : print(content.body),

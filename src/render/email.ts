@@ -1,6 +1,6 @@
 import type { BrandLogo } from './brand.ts'
-import { isWebUrl } from './brand.ts'
 import { hexOf, readableOn } from './color.ts'
+import { isWebUrl, type Urls } from './urls.ts'
 
 /** An email's texts, variables filled in: plain text, to be escaped here and nowhere else. */
 export interface EmailTexts {
@@ -14,12 +14,6 @@ export interface EmailTexts {
   readonly color: string | null
   /** Pages of the reader's own. The line that names them stands only where unsubscribe does. */
   readonly urls: Urls
-}
-
-/** Absolute http(s) addresses. */
-export interface Urls {
-  readonly unsubscribe: string | null
-  readonly preferences: string | null
 }
 
 /** The text part. What surrounds the message stands under the line that mail programs know a signature by (RFC 3676, section 4.3). */

@@ -86,14 +86,44 @@ export function checkSnippets(snippets: ReadonlyMap<string, string>): string | n
   })
 }
 
+/** Where a template stands: in a loop, and behind elements that are known by name. */
+export interface Frame {
+  /** `$.item` and `$.index`; undefined and null outside of loops. */
+  readonly item: unknown
+  readonly index: number | null
+  /** By name: whether the element was shown, and its own texts. */
+  readonly refs: Readonly<Record<string, { readonly visible: boolean }>>
+}
+
+export const NO_FRAME: Frame = { item: undefined, index: null, refs: {} }
+
+/** A text whose values are left out: `mark(n)` stands where the n-th goes. So markup is read without them, and they are never markup. */
+export interface Marked {
+  readonly text: string
+  readonly values: readonly string[]
+}
+
+/** Two characters that no text of ours has (of the private use area; they are taken out of sources) around a number. */
+export const mark = (index: number) => `\ue000${index}\ue001`
+export const MARKS = /\ue000(\d+)\ue001/g
+
+export interface Printer {
+  /** Plain text: nothing is escaped. */
+  print(source: string, frame?: Frame): string
+  mark(source: string, frame?: Frame): Marked
+  /** What a path like `data.items` or `$.item.lines` leads to; undefined for nowhere. */
+  valueAt(path: string, frame?: Frame): unknown
+  /** Whether an element's condition (condition.ts) holds. */
+  holds(condition: string, frame?: Frame): boolean
+}
+
 /**
- * Prints templates of one message: their limits hold for all of them together. The result is plain text, nothing in it is
- * escaped, and values are never read as templates. A name that leads nowhere, null, and a snippet that is not there print
- * nothing; a list or an object prints as JSON.
+ * Prints templates of one message: their limits hold for all of them together. Values are never read as templates. A name
+ * that leads nowhere, null, and a snippet that is not there print nothing; a list or an object prints as JSON.
  *
  * @throws RenderRefusal for what is no template, beyond 1,048,576 characters, 50,000 parts, and snippets nested 5 deep
  */
-export function createPrinter(context: TemplateContext): (source: string) => string {
+export function createPrinter(context: TemplateContext): Printer {
   const left = { characters: MAX_OUTPUT, steps: MAX_STEPS }
 
   function spend(characters: number): void {
@@ -101,28 +131,29 @@ export function createPrinter(context: TemplateContext): (source: string) => str
     if (left.characters < 0) throw new RenderRefusal(`The text is longer than ${MAX_OUTPUT.toLocaleString('en')} characters.`)
   }
 
-  function print(source: string, above: readonly string[]): string {
+  function print(source: string, above: readonly string[], values: string[] | null): string {
     let text = ''
     for (const step of compile(source)) {
       left.steps -= 1
       if (left.steps < 0) throw new RenderRefusal(`The text is made of more than ${MAX_STEPS.toLocaleString('en')} parts.`)
       if (typeof step === 'object' && 'snippet' in step) {
-        text += indented(bring(step.snippet, above), step.indent)
+        text += indented(bring(step.snippet, above, values), step.indent)
         continue
       }
       const piece = typeof step === 'string' ? step : textOf(valueAt(context[step.root], step.keys))
       spend(piece.length)
-      text += piece
+      if (typeof step === 'string' || values === null) text += piece
+      else text += mark(values.push(piece) - 1)
     }
     return text
   }
 
-  function bring(name: string, above: readonly string[]): string {
+  function bring(name: string, above: readonly string[], values: string[] | null): string {
     const source = context.snippets.get(name)
     if (source === undefined) return ''
     const path = [...above, name]
     if (path.length > MAX_DEPTH) throw new RenderRefusal(`Snippets nest deeper than ${MAX_DEPTH}: ${path.join(' > ')}.`)
-    return print(source, path)
+    return print(source, path, values)
   }
 
   /** Every line but an empty last one. Paid for before it is made: a long indent before many lines is more than both. */
@@ -134,7 +165,16 @@ export function createPrinter(context: TemplateContext): (source: string) => str
     return lines.map((line) => indent + line).join('\n') + (end === undefined ? '' : '\n')
   }
 
-  return (source) => (hasTags(source) ? print(source, []) : source)
+  return {
+    print: (source) => (hasTags(source) ? print(source, [], null) : source),
+    mark(source) {
+      const values: string[] = []
+      const text = hasTags(source) ? print(source, [], values) : source
+      return { text, values }
+    },
+    valueAt: (path) => valueAt(context.data, path.split('.')),
+    holds: () => true,
+  }
 }
 
 /** Own properties only: what an object inherits is no data. */

@@ -13,7 +13,7 @@ import {
 const NOTHING: TemplateContext = { data: {}, profile: null, tenant: null, brand: null, urls: null, snippets: new Map() }
 
 function print(source: string, context: Partial<TemplateContext> = {}): string {
-  return createPrinter({ ...NOTHING, ...context })(source)
+  return createPrinter({ ...NOTHING, ...context }).print(source)
 }
 
 const snippets = (entries: Readonly<Record<string, string>>) => new Map(Object.entries(entries))
@@ -231,7 +231,7 @@ describe('A text stays within limits', () => {
     const data = { big: 'x'.repeat(1_000_000) }
     expect(print('{{big}}', { data })).toHaveLength(1_000_000)
     expect(() => print('{{big}}{{big}}', { data })).toThrow(/1,048,576 characters/)
-    const printed = createPrinter({ ...NOTHING, data })
+    const { print: printed } = createPrinter({ ...NOTHING, data })
     printed('{{big}}')
     expect(() => printed('{{big}}')).toThrow(RenderRefusal)
   })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkCondition, evaluateCondition } from '../../src/domain/condition.ts'
+import { checkCondition, evaluateCondition } from '../../src/render/condition.ts'
 
 const facts = {
   data: {

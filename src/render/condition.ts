@@ -1,7 +1,6 @@
 import { createContext, Script } from 'node:vm'
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js'
 import { LRUCache } from 'lru-cache'
-import { isObject, type JsonObject } from './json.ts'
 
 /**
  * Conditions in the Common Expression Language (github.com/google/cel-spec), on what a message knows: `data`, `profile` and
@@ -11,8 +10,8 @@ import { isObject, type JsonObject } from './json.ts'
 
 /** What a condition is asked about. tenant: its id, name and properties; null where the message has none. */
 export interface ConditionFacts {
-  readonly data: JsonObject
-  readonly profile: JsonObject
+  readonly data: object
+  readonly profile: object
   readonly tenant: object | null
 }
 
@@ -183,7 +182,7 @@ function callOf({ op, args }: ASTNode): Called {
 
 function childrenOf({ args }: ASTNode): readonly ASTNode[] {
   const nodes = [args].flat(Number.POSITIVE_INFINITY) as readonly unknown[]
-  return nodes.filter((one): one is ASTNode => isObject(one) && 'op' in one)
+  return nodes.filter((one): one is ASTNode => typeof one === 'object' && one !== null && 'op' in one)
 }
 
 const MOST_CPU_MS = 100

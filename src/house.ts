@@ -1,0 +1,32 @@
+import type { Logger } from 'pino'
+import type { AddressGuard, HttpDoor, Provider } from './channels/provider.ts'
+import type { Config } from './config.ts'
+import type { BuiltInAccount } from './domain/account.ts'
+import type { CallbackLinks } from './domain/callback-link.ts'
+import type { Links } from './domain/link.ts'
+import type { Carrier } from './log/carrier.ts'
+import type { Log } from './log/follow.ts'
+import type { Metrics } from './observe.ts'
+import type { Secrets } from './secrets.ts'
+import type { Store } from './store/database.ts'
+
+/** Everything that was built before the two roles. */
+export interface House {
+  readonly config: Config
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly store: Store
+  readonly secrets: Secrets
+  readonly carrier: Carrier
+  readonly eventLog: Log
+  readonly guard: AddressGuard
+  readonly http: HttpDoor
+  readonly providers: readonly Provider[]
+  readonly builtIns: readonly BuiltInAccount[]
+  /** Where people reach us. */
+  readonly publicUrl: () => string
+  readonly links: Links
+  readonly callbacks: CallbackLinks
+  readonly now: () => Date
+  readonly random: () => number
+}
