@@ -1,0 +1,151 @@
+import type { Channel } from '../channels/provider.ts'
+import type {
+  ChannelElement,
+  ColumnElement,
+  Content,
+  Element,
+  ListItemElement,
+  Locales,
+  RawContent,
+  TextPart,
+} from './element.ts'
+
+/** Whom a document is shown to, as far as it is known before any value is. */
+export interface Audience {
+  readonly channel: Channel
+  /** The account it goes through; null where none is chosen yet. */
+  readonly provider: { readonly id: string; readonly kind: string } | null
+  /** As a profile says it: `fr-CA`, `fr_CA`; null for none. */
+  readonly locale: string | null
+}
+
+/** What stands in a document for one audience. raw: the channel's own words, which then stand instead of all but a title. */
+export interface Document {
+  readonly nodes: readonly Node[]
+  readonly raw: Raw | null
+}
+
+export interface Raw {
+  readonly content: RawContent
+  /** Where it stands in the content: `elements.1.raw`. */
+  readonly path: string
+}
+
+export type NodeElement = Exclude<Element, ChannelElement> | TextPart | ListItemElement | ColumnElement
+
+/** An element in its reader's language, with what it holds. Its own `elements` and `locales` are not to be read: nodes are. */
+export interface Node<E extends NodeElement = NodeElement> {
+  readonly element: E
+  readonly nodes: readonly Node[]
+  /** Where it stands in the content: `elements.2.elements.0`. */
+  readonly path: string
+  /** Of fields that stand elsewhere than in the element: a translation, or title and body. */
+  readonly places: Readonly<Record<string, string>>
+}
+
+/** Of an element's field, for a sentence about it: `elements.2.content`. */
+export const placeOf = ({ path, places }: Node, field: string) => places[field] ?? `${path}.${field}`
+
+/** The name that `channels` and channel elements know a channel by. */
+export const channelName = (channel: Channel) => channel.toLowerCase()
+
+/**
+ * A checked content (check.ts) as an audience sees it: elements for others and comments are gone, translations are in their
+ * places, title and body stand first as the elements they are short for. Conditions and loops are left to flow.ts.
+ */
+export function resolveDocument(content: Content, audience: Audience): Document {
+  const short = sugar(content)
+  const elements = content.elements ?? []
+  if (!isByChannel(elements)) return { nodes: [...short, ...resolve(elements, 'elements', audience)], raw: null }
+  const chosen = chosenFor(elements as readonly ChannelElement[], audience)
+  if (chosen === null) return { nodes: short, raw: null }
+  const { element, path } = chosen
+  if (element.raw) return { nodes: short, raw: { content: element.raw, path: `${path}.raw` } }
+  return { nodes: [...short, asGroup(element, path, audience)], raw: null }
+}
+
+/** Whether a content says anything to an audience, were all its conditions held. */
+export function speaksTo(content: Content, audience: Audience): boolean {
+  const { nodes, raw } = resolveDocument(content, audience)
+  return raw !== null || nodes.some(holdsSome(audience.channel))
+}
+
+const holdsSome =
+  (channel: Channel) =>
+  ({ element, nodes }: Node): boolean => {
+    if (element.type === 'html') return channel === 'EMAIL'
+    return CARRIERS.has(element.type) ? nodes.some(holdsSome(channel)) : true
+  }
+
+const CARRIERS: ReadonlySet<string> = new Set(['group', 'columns', 'column', 'list'])
+
+/** Whether the elements of a document are one for each channel. */
+export const isByChannel = (elements: readonly { readonly type: string }[]) => elements.some(({ type }) => type === 'channel')
+
+function sugar({ title, body }: Content): readonly Node[] {
+  const nodes: Node[] = []
+  if (title) nodes.push({ element: { type: 'meta', title }, nodes: [], path: 'title', places: { title: 'title' } })
+  if (body) nodes.push({ element: { type: 'text', content: body }, nodes: [], path: 'body', places: { content: 'body' } })
+  return nodes
+}
+
+/** The first that names the account holds, then its kind, then the channel, then `default`. */
+function chosenFor(elements: readonly ChannelElement[], audience: Audience) {
+  const { channel, provider } = audience
+  const named = elements.map((element, index) => ({ element, path: `elements.${index}` }))
+  const seen = named.filter(({ element }) => isFor(element.channels, audience))
+  for (const name of [provider?.id, provider?.kind, channelName(channel), 'default']) {
+    const found = seen.find(({ element }) => element.channel === name)
+    if (found !== undefined) return found
+  }
+  return null
+}
+
+function asGroup(element: ChannelElement, path: string, audience: Audience): Node {
+  const { if: condition, loop, ref, elements = [] } = element
+  const carried = { ...(condition !== undefined && { if: condition }), ...(loop !== undefined && { loop }), ...(ref && { ref }) }
+  return {
+    element: { type: 'group', elements: [], ...carried },
+    nodes: resolve(elements, `${path}.elements`, audience),
+    path,
+    places: {},
+  }
+}
+
+type Listed = Element | TextPart | ListItemElement | ColumnElement
+
+function resolve(elements: readonly Listed[], path: string, audience: Audience): readonly Node[] {
+  return elements.flatMap((element, index) => {
+    if (element.type === 'comment' || element.type === 'channel' || !isFor(element.channels, audience)) return []
+    return [nodeOf(element, `${path}.${index}`, audience)]
+  })
+}
+
+function nodeOf(element: NodeElement, path: string, audience: Audience): Node {
+  const inner = 'elements' in element ? (element.elements ?? []) : []
+  const nodes = resolve(inner, `${path}.elements`, audience)
+  const locales = 'locales' in element ? (element.locales as Locales<object> | undefined) : undefined
+  const translated = locales && audience.locale !== null ? translationOf(locales, audience.locale) : null
+  if (translated === null) return { element, nodes, path, places: {} }
+  const places = Object.keys(translated.fields).map((field) => [field, `${path}.locales.${translated.key}.${field}`] as const)
+  return { element: { ...element, ...translated.fields }, nodes, path, places: Object.fromEntries(places) }
+}
+
+/** For fr-CA: that of fr-CA, else that of fr, else none, and the base text holds (reference: courier 1.5, control flow). */
+function translationOf(locales: Locales<object>, locale: string) {
+  const keys = Object.keys(locales)
+  const parts = plain(locale).split('-')
+  for (let count = parts.length; count > 0; count -= 1) {
+    const wanted = parts.slice(0, count).join('-')
+    const key = keys.find((one) => plain(one) === wanted)
+    if (key !== undefined) return { key, fields: locales[key]! }
+  }
+  return null
+}
+
+const plain = (locale: string) => locale.replaceAll('_', '-').toLowerCase()
+
+function isFor(channels: readonly string[] | undefined, { channel, provider }: Audience): boolean {
+  if (channels === undefined) return true
+  return channels.some((name) => name === channelName(channel) || name === provider?.kind || name === provider?.id)
+}
