@@ -1,6 +1,6 @@
-import { createContext, Script } from 'node:vm'
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js'
 import { LRUCache } from 'lru-cache'
+import { inTime, TooLong } from './in-time.ts'
 
 /**
  * Conditions in the Common Expression Language (github.com/google/cel-spec), on what a message knows: `data`, `profile` and
@@ -183,34 +183,6 @@ function callOf({ op, args }: ASTNode): Called {
 function childrenOf({ args }: ASTNode): readonly ASTNode[] {
   const nodes = [args].flat(Number.POSITIVE_INFINITY) as readonly unknown[]
   return nodes.filter((one): one is ASTNode => typeof one === 'object' && one !== null && 'op' in one)
-}
-
-const MOST_CPU_MS = 100
-
-let running: () => unknown = () => undefined
-const script = new Script('run()')
-const context = createContext({ run: () => running() })
-
-class TooLong extends Error {}
-
-/**
- * Ends what takes over 100 ms of this thread's time. Time in which the thread did not run does not count, so that nothing is
- * ended because the machine was busy: then it is asked again, with longer to go.
- */
-function inTime(ask: () => unknown): unknown {
-  for (let timeout = MOST_CPU_MS; ; timeout *= 4) {
-    running = ask
-    const before = process.threadCpuUsage()
-    try {
-      return script.runInContext(context, { timeout })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
-      const { user, system } = process.threadCpuUsage(before)
-      if ((user + system) / 1_000 >= MOST_CPU_MS * 0.9) throw new TooLong()
-    } finally {
-      running = () => undefined
-    }
-  }
 }
 
 // ── What is asked about, and what it came to ─────────────────────────────────
