@@ -1,5 +1,5 @@
 import { type ChatService, checkChatTarget } from './chat-address.ts'
-import type { ChatTarget, HttpCall, Outcome, Outgoing } from './provider.ts'
+import type { ChatTarget, HttpCall, Outcome, Outgoing, Rendered } from './provider.ts'
 
 /** What the providers of chat services have in common. */
 
@@ -8,23 +8,27 @@ export type TargetOf<S extends ChatService> = Extract<ChatTarget, { readonly ser
 /**
  * The place and the text of a message, or why it cannot be taken there, before anybody is called.
  *
- * @param longest in characters (Unicode code points), as the service documents it
+ * @param longest in characters (Unicode code points), as the service documents it; null where the message is said in the
+ *   service's own blocks: the text may be as long as it is, and need not be there
  */
 export function readChatMessage<S extends ChatService>(
   service: S,
   { address: { chat }, content }: Outgoing,
-  longest: number,
+  longest: number | null,
 ): { readonly target: TargetOf<S>; readonly text: string } | Outcome {
   if (chat?.service !== service) return { kind: 'rejected', what: 'address', error: 'The recipient is in another chat service.' }
   const wrong = checkChatTarget(chat)
   if (wrong !== null) return { kind: 'rejected', what: 'address', error: wrong }
-  const text = (content.text ?? content.title ?? content.subject ?? '').trim()
+  const text = chatTextOf(content)
+  if (longest === null) return { target: chat as TargetOf<S>, text }
   if (text === '') return { kind: 'rejected', what: 'content', error: 'A direct message needs a text.' }
   if ([...text].length > longest) {
     return { kind: 'rejected', what: 'content', error: `The service takes at most ${longest.toLocaleString('en')} characters.` }
   }
   return { target: chat as TargetOf<S>, text }
 }
+
+export const chatTextOf = ({ text, title, subject }: Rendered) => (text ?? title ?? subject ?? '').trim()
 
 /** How much is read of the answer of a service that repeats the message in it, in bytes: cut short, it would say nothing. */
 export const MAX_ECHO_BYTES = 1_024 * 1_024

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { classifyHttp, classifySaid, type Meaning, readJson } from './answer.ts'
 import {
   beforehand,
+  chatTextOf,
   isOutcome,
   isSuccess,
   MAX_ECHO_BYTES,
@@ -12,6 +13,8 @@ import {
   type TargetOf,
   unreadable,
 } from './chat.ts'
+import { nativeBlocks } from './chat-block.ts'
+import { type DiscordMessage, writeDiscord, writeDiscordText } from './discord-markdown.ts'
 import { applyOverride } from './override.ts'
 import {
   type DeliverContext,
@@ -83,10 +86,13 @@ export const discord: Provider<DiscordSettings> = {
 }
 
 async function deliver(outgoing: Outgoing, context: DeliverContext<DiscordSettings>): Promise<Outcome> {
-  const message = readChatMessage('discord', outgoing, LONGEST_TEXT)
+  const embeds = nativeBlocks(outgoing, isEmbeds)
+  const written = embeds ? null : writeDiscord(outgoing.content, outgoing.address.chat?.to !== 'webhookUrl')
+  const needsNoText = written !== null || (embeds !== undefined && chatTextOf(outgoing.content) === '')
+  const message = readChatMessage('discord', outgoing, needsNoText ? null : LONGEST_TEXT)
   if (isOutcome(message)) return message
   const { target } = message
-  const body = writeBody(outgoing, message.text)
+  const body = { ...(written ?? withEmbeds(writeDiscordText(message.text), embeds)), ...NO_MENTIONS }
   if (target.to === 'webhookUrl') return postToWebhook(target.value, body, outgoing, context)
 
   const { token } = context.settings
@@ -98,11 +104,14 @@ async function deliver(outgoing: Outgoing, context: DeliverContext<DiscordSettin
 
 type Body = Readonly<Record<string, unknown>>
 
-/** No mention in the text notifies anybody, unless an override allows it. Embeds of another service are left out. */
-function writeBody({ extras }: Outgoing, text: string): Body {
-  return { content: text, allowed_mentions: { parse: [] }, ...(isEmbeds(extras?.blocks) && { embeds: extras.blocks }) }
+/** No mention in the text notifies anybody, unless an override allows it. */
+const NO_MENTIONS = { allowed_mentions: { parse: [] } }
+
+function withEmbeds(text: DiscordMessage, embeds: readonly object[] = []): DiscordMessage {
+  return embeds.length === 0 ? text : { ...text, embeds: [...(text.embeds ?? []), ...embeds] }
 }
 
+/** Embeds of another service are left out: the text says the same. */
 function isEmbeds(blocks: unknown): blocks is readonly object[] {
   const isEmbed = (one: unknown) =>
     one !== null && typeof one === 'object' && [undefined, 'rich'].includes(Reflect.get(one, 'type'))

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { classifyHttp, classifySaid, lookUp, type Meaning, readJson } from './answer.ts'
 import { beforehand, isOutcome, isSuccess, ofThePlace, postJson, readChatMessage, type TargetOf, unreadable } from './chat.ts'
+import { nativeBlocks } from './chat-block.ts'
+import { type Card, cardOfText, isCard, writeCard } from './msteams-card.ts'
 import { credentialsOf, type Login, signIn } from './msteams-login.ts'
 import { applyOverride } from './override.ts'
 import {
@@ -72,17 +74,20 @@ export function createMsTeams(): Provider<TeamsSettings> {
 }
 
 async function deliver(outgoing: Outgoing, context: DeliverContext<TeamsSettings>, tokens: ProviderTokens): Promise<Outcome> {
-  const message = readChatMessage('msteams', outgoing, LONGEST_TEXT)
+  const card = nativeBlocks(outgoing, isCard) ?? writeCard(outgoing.content)
+  const message = readChatMessage('msteams', outgoing, card ? null : LONGEST_TEXT)
   if (isOutcome(message)) return message
   const { target, text } = message
-  if (target.to === 'webhookUrl') return postToWebhook(target.value, text, outgoing, context)
+  if (target.to === 'webhookUrl') return postToWebhook(target.value, card ?? cardOfText(text), outgoing, context)
 
   const { appId, appPassword, tenantId: tenant = 'botframework.com' } = context.settings
   if (appId === undefined || appPassword === undefined) {
     return { kind: 'rejected', what: 'request', error: 'The account has no bot, which everything but webhooks takes.' }
   }
   const login: Login = { appId, appPassword, tenant, scope: 'https://api.botframework.com/.default' }
-  return withToken(login, context, tokens, (token) => postAsBot(target, text, { login, token, outgoing, context, tokens }))
+  return withToken(login, context, tokens, (token) =>
+    postAsBot(target, { text, card }, { login, token, outgoing, context, tokens }),
+  )
 }
 
 /** A token that was kept and is taken no more is forgotten: the next try gets a new one. */
@@ -101,28 +106,6 @@ async function withToken<T extends object>(
   return { ...result, kind: 'retry' }
 }
 
-// ── What is said ─────────────────────────────────────────────────────────────
-
-interface Card {
-  readonly type: 'AdaptiveCard'
-}
-
-/** Blocks of another service are left out: the text says the same. */
-function isCard(blocks: unknown): blocks is Card {
-  return blocks !== null && typeof blocks === 'object' && Reflect.get(blocks, 'type') === 'AdaptiveCard'
-}
-
-/** Line by line, as runs of text: in a text block it would be read as Markdown. */
-function cardOf(text: string): Card & Record<string, unknown> {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '')
-  return {
-    type: 'AdaptiveCard',
-    $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
-    version: '1.4',
-    body: lines.map((line) => ({ type: 'RichTextBlock', inlines: [{ type: 'TextRun', text: line }] })),
-  }
-}
-
 function attached(card: Card) {
   return { contentType: 'application/vnd.microsoft.card.adaptive', content: card }
 }
@@ -131,12 +114,11 @@ function attached(card: Card) {
 
 async function postToWebhook(
   url: string,
-  text: string,
+  card: Card,
   outgoing: Outgoing,
   { http, signal, now }: DeliverContext<TeamsSettings>,
 ): Promise<Outcome> {
-  const blocks = outgoing.extras?.blocks
-  const message = { attachments: [attached(isCard(blocks) ? blocks : cardOf(text))] }
+  const message = { attachments: [attached(card)] }
   const call = postJson(url, applyOverride(message, outgoing.override, { type: 'message' }), outgoing)
   if (Buffer.byteLength(call.body!) > MAX_WEBHOOK_BYTES) {
     return { kind: 'rejected', what: 'content', error: 'A webhook of Microsoft Teams takes at most 28 KB.' }
@@ -174,12 +156,15 @@ interface BotCall {
   readonly tokens: ProviderTokens
 }
 
-async function postAsBot(target: BotTarget, text: string, bot: BotCall): Promise<Outcome> {
+interface Said {
+  readonly text: string
+  /** Instead of the text. */
+  readonly card: Card | null
+}
+
+async function postAsBot(target: BotTarget, { text, card }: Said, bot: BotCall): Promise<Outcome> {
   const { outgoing } = bot
-  const blocks = outgoing.extras?.blocks
-  const message = isCard(blocks)
-    ? { summary: text.slice(0, 200), attachments: [attached(blocks)] }
-    : { text, textFormat: 'plain' }
+  const message = card ? { summary: text.slice(0, 200), attachments: [attached(card)] } : { text, textFormat: 'plain' }
   const activity = applyOverride(message, outgoing.override, { type: 'message', from: undefined, recipient: undefined })
   if (target.to === 'channelId') {
     const posted = await callBot(target, 'conversations', inChannel(target, activity, bot), bot)

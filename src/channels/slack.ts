@@ -12,6 +12,7 @@ import {
   type TargetOf,
   unreadable,
 } from './chat.ts'
+import { nativeBlocks } from './chat-block.ts'
 import { applyOverride } from './override.ts'
 import {
   type DeliverContext,
@@ -22,6 +23,7 @@ import {
   type Provider,
   secret,
 } from './provider.ts'
+import { escapeSlack, writeSlackBlocks } from './slack-block.ts'
 
 /**
  * Slack. Sources: Slack's pages "chat.postMessage", "conversations.open", "users.lookupByEmail" (their lists of errors),
@@ -83,10 +85,12 @@ export const slack: Provider<SlackSettings> = {
 }
 
 async function deliver(outgoing: Outgoing, context: DeliverContext<SlackSettings>): Promise<Outcome> {
-  const message = readChatMessage('slack', outgoing, LONGEST_TEXT)
+  const blocks = nativeBlocks(outgoing, isBlocks) ?? writeSlackBlocks(outgoing.content)
+  const message = readChatMessage('slack', outgoing, blocks ? null : LONGEST_TEXT)
   if (isOutcome(message)) return message
-  const { target } = message
-  const body = writeBody(outgoing, message.text)
+  const { target, text } = message
+  // With blocks the text is what a notification shows.
+  const body = { ...(text !== '' && { text: escapeSlack(text) }), mrkdwn: false, ...(blocks && { blocks }) }
   if (target.to === 'webhookUrl') return postToWebhook(target.value, body, outgoing, context)
 
   const token = target.accessToken ?? context.settings.token
@@ -98,14 +102,6 @@ async function deliver(outgoing: Outgoing, context: DeliverContext<SlackSettings
 }
 
 type Body = Readonly<Record<string, unknown>>
-
-function writeBody({ extras }: Outgoing, text: string): Body {
-  return {
-    text: text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
-    mrkdwn: false,
-    ...(isBlocks(extras?.blocks) && { blocks: extras.blocks }),
-  }
-}
 
 /** Blocks of another service are left out: the text says the same. */
 function isBlocks(blocks: unknown): blocks is readonly { readonly type: string }[] {

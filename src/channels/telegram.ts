@@ -3,6 +3,7 @@ import { classifyHttp, classifySaid, type Meaning, quote, readJson } from './ans
 import { isOutcome, isSuccess, MAX_ECHO_BYTES, postJson, readChatMessage, unreadable } from './chat.ts'
 import { applyOverride } from './override.ts'
 import { type DeliverContext, type HttpReply, type Outcome, type Outgoing, type Provider, secret } from './provider.ts'
+import { writeTelegram } from './telegram-html.ts'
 
 /**
  * Telegram. Source: Telegram's page "Telegram Bot API" ("Making requests", "ResponseParameters", "sendMessage"). It lists no
@@ -20,11 +21,11 @@ const settings = z.object({
 
 type TelegramSettings = z.infer<typeof settings>
 
-/** After entities are parsed, and here none are. */
+/** After entities are parsed; in a text that has no blocks, none are. */
 const LONGEST_TEXT = 4_096
 const LONGEST_WAIT_MS = 72 * 3_600_000
 
-/** Telegram: chats that a bot is in. Plain text, nothing in it is markup. The service tells no repetition. */
+/** Telegram: chats that a bot is in. Nothing in a text is markup. The service tells no repetition. */
 export const telegram: Provider<TelegramSettings> = {
   kind: 'telegram',
   channel: 'DIRECT_MESSAGE',
@@ -34,9 +35,11 @@ export const telegram: Provider<TelegramSettings> = {
 }
 
 async function deliver(outgoing: Outgoing, { settings, http, signal, now }: DeliverContext<TelegramSettings>): Promise<Outcome> {
-  const message = readChatMessage('telegram', outgoing, LONGEST_TEXT)
+  const written = writeTelegram(outgoing.content)
+  const message = readChatMessage('telegram', outgoing, written ? null : LONGEST_TEXT)
   if (isOutcome(message)) return message
-  const payload = applyOverride({ text: message.text }, outgoing.override, { chat_id: message.target.value, method: undefined })
+  const own = { chat_id: message.target.value, method: undefined }
+  const payload = applyOverride({ ...(written ?? { text: message.text }) }, outgoing.override, own)
   // The token stands in the path: no sentence of ours may name the URL.
   const url = `https://api.telegram.org/bot${settings.token}/sendMessage`
   const reply = await http.request({ ...postJson(url, payload, outgoing), signal, trusted: true, maxBytes: MAX_ECHO_BYTES })

@@ -106,7 +106,7 @@ describe('A message to Discord', () => {
     expect([path, headers.authorization]).toEqual([`/api/v10/channels/${CHANNEL}/messages`, `Bot ${token}`])
     expect(headers['user-agent']).toMatch(/^DiscordBot \(.+, .+\)$/)
     expect(sent()).toEqual({
-      content: '@everyone, tea',
+      content: '\\@everyone, tea',
       allowed_mentions: { parse: [] },
       nonce: expect.stringMatching(/^[\w-]{25}$/),
       enforce_nonce: true,
@@ -136,6 +136,26 @@ describe('A message to Discord', () => {
     const [first, second] = host.messages.map(({ body }) => JSON.parse(body.toString()))
     expect(first).toMatchObject({ content: 'It is here.', embeds, tts: true, nonce: second.nonce })
     expect(second).not.toHaveProperty('embeds')
+  })
+
+  test("says its blocks in Markdown, a template's own embeds instead, and a send's before those", async () => {
+    const blocks = [
+      { kind: 'text', spans: [{ text: 'Tea', bold: true }] },
+      { kind: 'action', action: { label: 'Drink', href: 'https://tea.example', style: 'button' } },
+    ] as const
+    await send(at('channelId', CHANNEL), { content: { text: 'x'.repeat(2_001), blocks } })
+    await send(at('webhookUrl', WEBHOOK), { content: { text: 'Tea', blocks } })
+    await send(at('channelId', CHANNEL), { content: { text: 'Tea', blocks, payload: [{ title: 'Mine' }] } })
+    const extras = { blocks: [{ title: "The send's" }] }
+    await send(at('channelId', CHANNEL), { content: { text: 'Tea', blocks, payload: [{ title: 'Mine' }] }, extras })
+    const said = host.messages.map(({ body }) => JSON.parse(body.toString()))
+    expect(said).toMatchObject([
+      { content: '**Tea**', components: [{ components: [{ label: 'Drink', url: 'https://tea.example' }] }] },
+      { content: '**Tea**\n\n[Drink](<https://tea.example>)' },
+      { content: 'Tea', embeds: [{ title: 'Mine' }] },
+      { content: 'Tea', embeds: [{ title: "The send's" }] },
+    ])
+    expect(said.every((one) => one.allowed_mentions.parse.length === 0)).toBe(true)
   })
 
   test.each([at('channelId', CHANNEL), at('webhookUrl', WEBHOOK)])(

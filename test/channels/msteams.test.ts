@@ -271,6 +271,24 @@ describe('A message to Microsoft Teams', () => {
     expect(said).not.toHaveProperty('from')
   })
 
+  test("says its blocks in a card, a template's own instead, and a send's before those", async () => {
+    const blocks = [{ kind: 'text', spans: [{ text: '**Tea**', bold: true }] }] as const
+    const card = (body: string) => ({ type: 'AdaptiveCard', version: '1.5', body: [{ type: 'TextBlock', text: body }] })
+    await send(webhook, { content: { text: 'Tea', blocks } })
+    await send(documented.address, { content: { text: 'Tea', blocks } })
+    await send(webhook, { content: { blocks, payload: card('mine') } })
+    await send(webhook, { content: { text: 'Tea', payload: card('mine') }, extras: { blocks: card("the send's") } })
+    const cards = host.messages.map((message) => jsonOf(message).attachments[0].content)
+    const run = { type: 'TextRun', text: '**Tea**', weight: 'Bolder' }
+    expect(cards).toMatchObject([
+      { version: '1.4', body: [{ type: 'RichTextBlock', inlines: [run] }] },
+      { version: '1.4', body: [{ type: 'RichTextBlock', inlines: [run] }] },
+      card('mine'),
+      card("the send's"),
+    ])
+    expect(jsonOf(host.messages[1]!)).toMatchObject({ type: 'message', summary: 'Tea' })
+  })
+
   test('is rejected without a call when it is too big for a webhook, or the account has no bot', async () => {
     const big = { type: 'AdaptiveCard', body: [{ type: 'TextBlock', text: 'x'.repeat(28_673) }] }
     expect(await send(webhook, { extras: { blocks: big } })).toMatchObject({ kind: 'rejected', what: 'content' })

@@ -126,6 +126,25 @@ describe('A message to Slack', () => {
     expect(second).not.toHaveProperty('blocks')
   })
 
+  test("says its blocks in Slack's, a template's own instead, and a send's before those, with a text or without", async () => {
+    const blocks = [{ kind: 'text', spans: [{ text: '<!here>' }] }] as const
+    const payload = [{ type: 'divider' }]
+    await send(at('channel', 'C123ABC456'), { content: { text: '<!here>', blocks } })
+    await send(at('channel', 'C123ABC456'), { content: { blocks, payload } })
+    await send(at('channel', 'C123ABC456'), {
+      content: { text: 'Tea', blocks, payload },
+      extras: { blocks: [{ type: 'image' }] },
+    })
+    const [first, second, third] = host.messages.map(({ body }) => JSON.parse(body.toString()))
+    expect(first).toMatchObject({
+      text: '&lt;!here&gt;',
+      blocks: [{ type: 'rich_text', elements: [{ elements: [{ type: 'text', text: '<!here>' }] }] }],
+    })
+    expect(second).toMatchObject({ blocks: payload })
+    expect(second).not.toHaveProperty('text')
+    expect(third).toMatchObject({ text: 'Tea', blocks: [{ type: 'image' }] })
+  })
+
   test('is what an override makes of it, but goes where it goes and is named as it is', async () => {
     const override = { mrkdwn: true, unfurl_links: false, channel: 'C-other', token: 'xoxb-other', client_msg_id: 'mine' }
     await send(at('channel', 'C123ABC456'), { override })

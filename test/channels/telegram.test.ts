@@ -80,6 +80,21 @@ describe('A message to Telegram', () => {
     })
   })
 
+  test('says its blocks in HTML, with its buttons under it', async () => {
+    const blocks = [
+      { kind: 'text', spans: [{ text: '<Tea>', bold: true }] },
+      { kind: 'action', action: { label: 'Drink', href: 'https://tea.example', style: 'button' } },
+    ] as const
+    const before = host.messages.length
+    await deliver(telegram, { token }, outgoing(at('42'), { content: { text: 'x'.repeat(5_000), blocks } }), { http: host.http })
+    expect(JSON.parse(host.messages[before]!.body.toString())).toEqual({
+      chat_id: '42',
+      text: '<b>&lt;Tea&gt;</b>',
+      parse_mode: 'HTML',
+      reply_markup: { inline_keyboard: [[{ text: 'Drink', url: 'https://tea.example' }]] },
+    })
+  })
+
   test('that is repeated in a long answer is accepted', async () => {
     host.reply = { status: 200, body: { ok: true, result: { text: 'x'.repeat(60_000), message_id: 1 } } }
     expect(await deliver(telegram, { token }, outgoing(at('42')), { http: host.http })).toMatchObject({ kind: 'accepted' })
