@@ -23,6 +23,8 @@ export interface Audience {
 export interface Document {
   readonly nodes: readonly Node[]
   readonly raw: Raw | null
+  /** Every `ref` of the content, those of elements for others too: what is not there is not visible. */
+  readonly refs: readonly string[]
 }
 
 export interface Raw {
@@ -56,12 +58,13 @@ export const channelName = (channel: Channel) => channel.toLowerCase()
 export function resolveDocument(content: Content, audience: Audience): Document {
   const short = sugar(content)
   const elements = content.elements ?? []
-  if (!isByChannel(elements)) return { nodes: [...short, ...resolve(elements, 'elements', audience)], raw: null }
+  const refs = refsOf(elements)
+  if (!isByChannel(elements)) return { nodes: [...short, ...resolve(elements, 'elements', audience)], raw: null, refs }
   const chosen = chosenFor(elements as readonly ChannelElement[], audience)
-  if (chosen === null) return { nodes: short, raw: null }
+  if (chosen === null) return { nodes: short, raw: null, refs }
   const { element, path } = chosen
-  if (element.raw) return { nodes: short, raw: { content: element.raw, path: `${path}.raw` } }
-  return { nodes: [...short, asGroup(element, path, audience)], raw: null }
+  if (element.raw) return { nodes: short, raw: { content: element.raw, path: `${path}.raw` }, refs }
+  return { nodes: [...short, asGroup(element, path, audience)], raw: null, refs }
 }
 
 /** Whether a content says anything to an audience, were all its conditions held. */
@@ -80,7 +83,16 @@ const holdsSome =
 const CARRIERS: ReadonlySet<string> = new Set(['group', 'columns', 'column', 'list'])
 
 /** Whether the elements of a document are one for each channel. */
-export const isByChannel = (elements: readonly { readonly type: string }[]) => elements.some(({ type }) => type === 'channel')
+export const isByChannel = (elements: readonly { readonly type?: unknown }[]) => elements.some(({ type }) => type === 'channel')
+
+function refsOf(elements: readonly Listed[]): readonly string[] {
+  return elements.flatMap((element) => [
+    ...(element.ref === undefined ? [] : [element.ref]),
+    ...('elements' in element ? refsOf(element.elements ?? []) : []),
+  ])
+}
+
+type Listed = Element | TextPart | ListItemElement | ColumnElement
 
 function sugar({ title, body }: Content): readonly Node[] {
   const nodes: Node[] = []
@@ -111,8 +123,6 @@ function asGroup(element: ChannelElement, path: string, audience: Audience): Nod
     places: {},
   }
 }
-
-type Listed = Element | TextPart | ListItemElement | ColumnElement
 
 function resolve(elements: readonly Listed[], path: string, audience: Audience): readonly Node[] {
   return elements.flatMap((element, index) => {

@@ -21,8 +21,10 @@ const MOST_SHOWN = 10_000
 const MOST_CHARACTERS = 1024 * 1024
 const NAMED_TEXTS = ['title', 'content', 'href', 'src', 'alt_text']
 
-export function createFlow(printer: Printer): FlowState {
+/** known: every ref of the document; one that was not shown is not visible. */
+export function createFlow(printer: Printer, known: readonly string[] = []): FlowState {
   const refs: Record<string, Ref> = Object.create(null)
+  for (const name of known) refs[name] = { visible: false }
   return {
     printer,
     top: { item: undefined, index: null, refs },
