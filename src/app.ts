@@ -20,6 +20,7 @@ import { openStore } from './store/database.ts'
 import { type Embedded, startEmbedded } from './store/embedded.ts'
 import { ensureGenerated } from './store/generated-secrets.ts'
 import { migrate } from './store/migrate.ts'
+import { createTemplateVersions } from './store/template.ts'
 import { Teardown } from './teardown.ts'
 import { createWorker } from './worker.ts'
 
@@ -82,6 +83,7 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       log,
       metrics,
       store,
+      versions: createTemplateVersions(),
       secrets,
       carrier,
       eventLog,

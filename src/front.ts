@@ -120,9 +120,10 @@ function createGraph(house: House, commands: Commands): Graph {
     },
     readPreferences: (query) => readPreferences(store.db, query, now()),
     commands,
-    accept: createAccept(commands),
+    accept: createAccept(commands, house.versions),
     planSend: createPlanSend({
       db: store.db,
+      versions: house.versions,
       vault: secrets,
       builtIns: house.builtIns,
       links: previewLinks(house.publicUrl),

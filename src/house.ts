@@ -9,6 +9,7 @@ import type { Log } from './log/follow.ts'
 import type { Metrics } from './observe.ts'
 import type { Secrets } from './secrets.ts'
 import type { Store } from './store/database.ts'
+import type { TemplateVersions } from './store/template.ts'
 
 /** Everything that was built before the two roles. */
 export interface House {
@@ -16,6 +17,8 @@ export interface House {
   readonly log: Logger
   readonly metrics: Metrics
   readonly store: Store
+  /** Versions of templates as this process has read them. */
+  readonly versions: TemplateVersions
   readonly secrets: Secrets
   readonly carrier: Carrier
   readonly eventLog: Log

@@ -22,7 +22,13 @@ export function createWorker(house: House, commit: Commit, onlyProcess: boolean)
   const attempts = metrics.counter('carillon_attempts_total', 'Calls to providers.', ['channel', 'kind', 'outcome'])
   const seconds = metrics.histogram('carillon_attempt_seconds', 'How long a call to a provider took.', ['channel', 'kind'])
   const journey = createJourney({
-    letters: createLetters({ db: store.db, vault: house.secrets, builtIns: house.builtIns, now }),
+    letters: createLetters({
+      db: store.db,
+      versions: house.versions,
+      vault: house.secrets,
+      builtIns: house.builtIns,
+      now,
+    }),
     record: createRecord({ db: store.db, published: eventLog.published }),
     providers: house.providers,
     http: house.http,
@@ -40,6 +46,7 @@ export function createWorker(house: House, commit: Commit, onlyProcess: boolean)
   })
   const expand = createExpand({
     db: store.db,
+    versions: house.versions,
     commit,
     builtIns: house.builtIns,
     vault: house.secrets,

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { delayedEvent, enqueuedEvent } from '../domain/accept.ts'
+import { delayedEvent, enqueuedEvent, templateOf } from '../domain/accept.ts'
 import type { BuiltInAccount } from '../domain/account.ts'
 import type { Commit, GroupScope, Vault } from '../domain/command.ts'
 import { contextOf, type Expansion, type Group, type Member, messageIdOf } from '../domain/group.ts'
@@ -9,6 +9,7 @@ import { type Plan, plan } from '../domain/plan.ts'
 import { MESSAGE_TIMEOUT_MS } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
 import { type Occasion, readGrounds, readSurroundings, situationOf } from '../domain/situation.ts'
+import { readDefinitions } from '../domain/template-use.ts'
 import { fairnessOf, type Held, type Payload, type Perform, type Work } from '../queue/kinds.ts'
 import { confirm, postpone, settle } from '../queue/settle.ts'
 import { isConnectionLost } from '../store/connect.ts'
@@ -19,10 +20,12 @@ import { insertMessages, type NewMessage } from '../store/message.ts'
 import { insertDeadLetters, keepPlans } from '../store/record.ts'
 import { holdRows } from '../store/row.ts'
 import { createSurvey, type Survey } from '../store/survey.ts'
+import type { TemplateVersions } from '../store/template.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 
 export interface ExpandParts {
   readonly db: Db
+  readonly versions: TemplateVersions
   readonly commit: Commit
   readonly builtIns: readonly BuiltInAccount[]
   readonly vault: Vault
@@ -101,8 +104,9 @@ interface Source {
 /** Null where nothing of the request is left to expand. Reads only. */
 async function planPage(parts: ExpandParts, { environmentId, requestId }: Payload<'expand'>): Promise<Page | null> {
   const row = await readExpansion(parts.db, environmentId, requestId)
-  const definition = row?.definition as Definition | undefined
+  const kept = row?.definition as Definition | undefined
   const expansion = row?.expansion as Expansion | undefined
+  const [definition] = kept ? await readDefinitions(parts.db, parts.versions, [{ environmentId, definition: kept }]) : []
   const group = expansion && definition?.groups[expansion.group]
   if (definition === undefined || expansion === undefined || group === undefined) return null
   const source = { environmentId, requestId, definition, group }
@@ -221,6 +225,7 @@ function messageOf(
     tenantId,
     listId,
     audienceId: group.target.kind === 'audience' ? group.target.audienceId : null,
+    ...templateOf(definition),
     topicId: definition.topicId,
     ...definition.metadata,
     enqueuedAt: now,

@@ -14,10 +14,12 @@ import {
   type Situation,
   situationOf,
 } from '../domain/situation.ts'
+import { readDefinitions } from '../domain/template-use.ts'
 import type { Db } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
 import { type DeliveryRow, type LetterRow, type MessageRef, readLetters } from '../store/letter.ts'
 import type { Kept } from '../store/record.ts'
+import type { TemplateVersions } from '../store/template.ts'
 
 /** A message as its journey sees it. */
 export interface Letter {
@@ -44,6 +46,7 @@ export interface KnownDelivery {
 
 export interface LetterParts {
   readonly db: Db
+  readonly versions: TemplateVersions
   readonly vault: Vault
   readonly builtIns: readonly BuiltInAccount[]
   readonly now: () => Date
@@ -77,7 +80,8 @@ export function createLetters(parts: LetterParts): Letters {
           refs.map(({ environmentId }) => environmentId),
         ),
       ])
-      const occasions = new Map([...rows.values()].map((row) => [row.id, occasionOf(row)]))
+      const definitions = await readDefinitions(parts.db, parts.versions, [...rows.values()].map(asKept))
+      const occasions = new Map([...rows.values()].map((row, index) => [row.id, occasionOf(row, definitions[index]!)]))
       const surroundings = await readSurroundings(parts.db, grounds, [...occasions.values()], parts.now())
       return refs.map(({ messageId }) => {
         const row = rows.get(messageId)
@@ -91,9 +95,13 @@ export function createLetters(parts: LetterParts): Letters {
   return { read, settingsOf }
 }
 
-function occasionOf(row: LetterRow): Occasion {
+const asKept = ({ environmentId, definition }: LetterRow) => ({
+  environmentId,
+  definition: definition as unknown as Definition,
+})
+
+function occasionOf(row: LetterRow, definition: Definition): Occasion {
   const { environmentId, userId, tenantId, topicId, listId, enqueuedAt, scheduledFor, countedAt } = row
-  const definition = row.definition as unknown as Definition
   const timing = { enqueuedAt, scheduledFor, isCounted: countedAt !== null, isUnderWay: (row.deliveries ?? []).length > 0 }
   return { environmentId, userId, tenantId, topicId, listId, to: row.to as KeptRecipient, definition, ...timing }
 }

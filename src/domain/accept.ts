@@ -4,6 +4,7 @@ import { fairnessOf } from '../queue/kinds.ts'
 import { groupWrites } from '../store/group.ts'
 import { insertMessages, type NewMessage, type NewRequest } from '../store/message.ts'
 import { findMissing, type Reference } from '../store/reference.ts'
+import type { TemplateVersions } from '../store/template.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 import { insertUsers, type NewUser } from '../store/user.ts'
 import { type Call, type Commands, type GroupedCommand, type GroupScope, openResult, sealResult } from './command.ts'
@@ -11,7 +12,8 @@ import { messageIdOf } from './group.ts'
 import { newId } from './id.ts'
 import { type Claim, claimId, claimKeys, keepResults, releaseKeys, reused } from './idempotency.ts'
 import { sealTokens } from './inline-token.ts'
-import { type CheckedSend, missing, modeOf, referencesOf, refuseLate } from './send.ts'
+import { type CheckedSend, type Definition, missing, modeOf, referencesOf, refuseLate } from './send.ts'
+import { settleTemplates } from './template-use.ts'
 
 export interface Sent {
   readonly requestId: string
@@ -29,15 +31,19 @@ const MOST_IN_A_GROUP = 200
 const SHARES_ITS_GROUP = 20
 
 /** Sends that come at the same time share a transaction; one to many recipients does not make the others wait. */
-export function createAccept(commands: Commands): (call: Call<CheckedSend>) => Promise<Accepted | Refusal> {
-  const together = groupWrites<Call<CheckedSend>, Accepted | Refusal>((calls) => commands.runGroup(acceptSends, calls), {
+export function createAccept(
+  commands: Commands,
+  versions: TemplateVersions,
+): (call: Call<CheckedSend>) => Promise<Accepted | Refusal> {
+  const accept = acceptSends(versions)
+  const together = groupWrites<Call<CheckedSend>, Accepted | Refusal>((calls) => commands.runGroup(accept, calls), {
     maxSize: MOST_IN_A_GROUP,
     // Whatever was committed, a key is answered with it; without one, a second try would be a second message.
     repeatable: ({ key }) => key !== null,
   })
   return async (call) => {
     if (call.input.individuals.length <= SHARES_ITS_GROUP) return together(call)
-    const [accepted] = await commands.runGroup(acceptSends, [call])
+    const [accepted] = await commands.runGroup(accept, [call])
     return accepted!
   }
 }
@@ -45,15 +51,33 @@ export function createAccept(commands: Commands): (call: Call<CheckedSend>) => P
 type SendCall = Call<CheckedSend>
 type Results = Map<SendCall, Accepted | Refusal | Replay>
 
+/** What is found out about calls before they are carried out. settled: of those that name a template, what they send by it. */
+interface Admission {
+  readonly scope: GroupScope
+  readonly versions: TemplateVersions
+  readonly results: Results
+  readonly settled: Map<SendCall, CheckedSend>
+}
+
 /**
  * Commits sends: idempotency keys, users that are new, requests, the messages of persons and places, their jobs and their
  * first events. Groups are expanded in the background, by a job that is committed with them.
  */
-export const acceptSends: GroupedCommand<CheckedSend, Accepted> = async (scope, calls) => {
-  const results: Results = new Map()
-  const fresh = await admit(scope, calls, results)
+export function acceptSends(versions: TemplateVersions): GroupedCommand<CheckedSend, Accepted> {
+  return async (scope, calls) => {
+    const admission: Admission = { scope, versions, results: new Map(), settled: new Map() }
+    const fresh = await admit(admission, calls)
+    await carryOut(admission, fresh)
+    return calls.map((call) => follow(admission.results, call))
+  }
+}
+
+async function carryOut({ scope, results, settled }: Admission, fresh: readonly SendCall[]): Promise<void> {
   const tenants = await inferTenants(scope, fresh)
-  const accepted = fresh.map((call) => ({ call, ...rowsOf(call, tenants, scope) }))
+  const accepted = fresh.map((call) => {
+    const sends = { ...call, input: settled.get(call) ?? call.input }
+    return { call, ...rowsOf(sends, tenants, scope) }
+  })
   await insertUsers(
     scope.tx,
     accepted.flatMap(({ call }) => newUsers(call)),
@@ -75,7 +99,6 @@ export const acceptSends: GroupedCommand<CheckedSend, Accepted> = async (scope, 
       return claim ? [{ ...claim, result: sealResult(scope.vault, claim, sent) }] : []
     }),
   )
-  return calls.map((call) => follow(results, call))
 }
 
 function announce(scope: GroupScope, message: NewMessage): void {
@@ -112,7 +135,8 @@ function follow(results: ReadonlyMap<SendCall, Accepted | Refusal | Replay>, cal
  * gave it: who gave it with another input than the first hears what the key holds once that is known. What names something
  * that is not there is refused, and leaves its key unused.
  */
-async function admit(scope: GroupScope, calls: readonly SendCall[], results: Results): Promise<readonly SendCall[]> {
+async function admit(admission: Admission, calls: readonly SendCall[]): Promise<readonly SendCall[]> {
+  const { results } = admission
   let open = calls.filter((call) => call.key !== null)
   while (open.length > 0) {
     const firsts = new Map<string, SendCall>()
@@ -123,21 +147,21 @@ async function admit(scope: GroupScope, calls: readonly SendCall[], results: Res
       else if (first.key!.fingerprint === call.key!.fingerprint) results.set(call, new Replay(first))
       else others.push({ call, first })
     }
-    await claimEach(scope, [...firsts.values()], results)
+    await claimEach(admission, [...firsts.values()])
     const isTaken = (first: SendCall) => !results.has(first)
     for (const { call } of others.filter(({ first }) => isTaken(first))) results.set(call, reused())
     open = others.filter(({ first }) => !isTaken(first)).map(({ call }) => call)
   }
   await refuseLateOrMissing(
-    scope,
+    admission,
     calls.filter((call) => call.key === null),
-    results,
   )
   return calls.filter((call) => !results.has(call))
 }
 
 /** Claims the keys of calls, all different. Those without a result afterwards have theirs. */
-async function claimEach(scope: GroupScope, calls: readonly SendCall[], results: Results): Promise<void> {
+async function claimEach(admission: Admission, calls: readonly SendCall[]): Promise<void> {
+  const { scope, results } = admission
   const earlier = await claimKeys(
     scope.tx,
     calls.map((call) => claimOf(call)!),
@@ -148,14 +172,15 @@ async function claimEach(scope: GroupScope, calls: readonly SendCall[], results:
     else if (found) results.set(call, { ...openResult<Sent>(scope.vault, claimOf(call)!, found.result), replayed: true })
   }
   const claimed = calls.filter((call) => !results.has(call))
-  await refuseLateOrMissing(scope, claimed, results)
+  await refuseLateOrMissing(admission, claimed)
   await releaseKeys(
     scope.tx,
     claimed.filter((call) => results.has(call)).map((call) => claimOf(call)!),
   )
 }
 
-async function refuseLateOrMissing(scope: GroupScope, calls: readonly SendCall[], results: Results): Promise<void> {
+async function refuseLateOrMissing(admission: Admission, calls: readonly SendCall[]): Promise<void> {
+  const { scope, results } = admission
   for (const call of calls) {
     const late = refuseLate(call.input, scope.now)
     if (late) results.set(call, late)
@@ -165,6 +190,19 @@ async function refuseLateOrMissing(scope: GroupScope, calls: readonly SendCall[]
   )
   for (const reference of await findMissing(scope.tx, named)) {
     if (!results.has(reference.call)) results.set(reference.call, missing(reference))
+  }
+  await settleEach(
+    admission,
+    calls.filter((call) => call.input.definition.template !== undefined && !results.has(call)),
+  )
+}
+
+async function settleEach({ scope, versions, results, settled }: Admission, calls: readonly SendCall[]): Promise<void> {
+  if (calls.length === 0) return
+  const sends = calls.map(({ actor, input }) => ({ environmentId: actor.environmentId, input }))
+  for (const [index, one] of (await settleTemplates(scope.tx, versions, sends)).entries()) {
+    if (one instanceof Refusal) results.set(calls[index]!, one)
+    else settled.set(calls[index]!, one)
   }
 }
 
@@ -225,6 +263,7 @@ function rowsOf(
       tenantId: to.tenantId ?? definition.tenantId ?? inferred,
       listId: null,
       audienceId: null,
+      ...templateOf(definition),
       topicId: definition.topicId,
       ...definition.metadata,
       enqueuedAt: now,
@@ -232,6 +271,11 @@ function rowsOf(
     }
   })
   return { sent: { requestId, messageId: isAlone ? requestId : null }, request, messages }
+}
+
+/** What a message keeps of the template that it was sent with. */
+export function templateOf({ template }: Definition): Pick<NewMessage, 'templateId' | 'templateVersion'> {
+  return { templateId: template?.id ?? null, templateVersion: template?.version ?? null }
 }
 
 function newUsers({ actor, input }: SendCall): NewUser[] {

@@ -1,11 +1,13 @@
 import { sql } from 'kysely'
 import type { Channel, Rendered } from '../channels/provider.ts'
+import { Refusal } from '../errors.ts'
 import type { MessageReason, MessageStatus } from '../generated/tables.ts'
 import { render } from '../render/content.ts'
 import { RenderRefusal } from '../render/template.ts'
 import type { Db } from '../store/database.ts'
 import { type PersonRow, readPersons } from '../store/facts.ts'
 import { findMissing } from '../store/reference.ts'
+import type { TemplateVersions } from '../store/template.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 import type { BuiltInAccount } from './account.ts'
 import type { Actor } from './actor.ts'
@@ -28,6 +30,7 @@ import {
   type Situation,
   situationOf,
 } from './situation.ts'
+import { readDefinitions, settleTemplates } from './template-use.ts'
 
 /** What a send would do. recipients: how many messages it would make; messages: the plans of the first of them. */
 export interface SendPlan {
@@ -57,6 +60,7 @@ export interface PlannedStep {
 
 export interface PlanSendParts {
   readonly db: Db
+  readonly versions: TemplateVersions
   readonly vault: Vault
   readonly builtIns: readonly BuiltInAccount[]
   /** They stand in what is shown to whoever plans, so they must not act for the user. */
@@ -70,15 +74,19 @@ export type PlanSend = (actor: Actor, input: CheckedSend, first: number) => Prom
  * Says what a send would do, by the rules that the send itself goes by: who, which channels and accounts, which rule skipped
  * whom, and what each would be shown. It writes nothing and calls nobody.
  *
- * @throws Refusal NOT_FOUND for what the send names and is not there, BAD_USER_INPUT for one that has expired
+ * @throws Refusal NOT_FOUND for what the send names and is not there, BAD_USER_INPUT for one that has expired or whose data do
+ * not satisfy its template's schema
  */
 export function createPlanSend(parts: PlanSendParts): PlanSend {
-  return async (actor, input, first) => {
+  return async (actor, given, first) => {
     const { environmentId } = actor
-    const late = refuseLate(input, parts.now())
+    const late = refuseLate(given, parts.now())
     if (late) throw late
-    const [lacking] = await findMissing(parts.db, referencesOf(environmentId, input))
+    const [lacking] = await findMissing(parts.db, referencesOf(environmentId, given))
     if (lacking) throw missing(lacking)
+    const [settled] = await settleTemplates(parts.db, parts.versions, [{ environmentId, input: given }])
+    if (settled instanceof Refusal) throw settled
+    const input = settled!
     const userIds = input.individuals.flatMap(({ userId }) => userId ?? [])
     const targets = input.definition.groups.map(({ target }) => target)
     const nameless = input.individuals.length - userIds.length
@@ -96,7 +104,7 @@ interface Addressee {
 }
 
 async function firstAddressees(
-  { db, vault, now }: PlanSendParts,
+  { db, versions, vault, now }: PlanSendParts,
   environmentId: string,
   { individuals, definition: given }: CheckedSend,
   first: number,
@@ -107,7 +115,8 @@ async function firstAddressees(
     to: sealTokens(vault, environmentId, to) as KeptRecipient,
     newProfile: userId === null ? null : newProfile,
   }))
-  const { definition, persons } = await asKept(db, { definition: given, persons: shown })
+  const { definition: kept, persons } = await asKept(db, { definition: given, persons: shown })
+  const definition = (await readDefinitions(db, versions, [{ environmentId, definition: kept }]))[0]!
   const timing = { enqueuedAt: now(), scheduledFor: null, isCounted: false }
   const base = { environmentId, topicId: definition.topicId, definition, ...timing }
   const found: Addressee[] = persons.map(({ label, userId, to, newProfile }) => ({

@@ -27,8 +27,10 @@ export interface Snapshot {
   readonly preferences: PreferenceLayers | null
   /** The topic or tenant that the message stands under and that was deleted since: what it would say is not known any more. */
   readonly gone: { readonly noun: 'topic' | 'tenant'; readonly id: string } | null
-  /** Of the message, or else of its environment; tree: null where neither says one. */
-  readonly routing: { readonly from: 'message' | 'environment' | 'default'; readonly tree: Routing | null }
+  /** The template of which nothing was published when the message was accepted: nobody knows what it would say. */
+  readonly unpublished: string | null
+  /** Of the message, or else of its template, or else of its environment; tree: null where none of them says one. */
+  readonly routing: { readonly from: 'message' | 'template' | 'environment' | 'default'; readonly tree: Routing | null }
   readonly channels: ChannelsSettings
   readonly providers: readonly ProviderSettings[]
   /** What conditions are asked about, beside the profile. */
@@ -74,6 +76,7 @@ export interface Step {
 /** A rule that was asked, and what it answered. The last one that said no is the deciding one. */
 export interface Decision {
   readonly rule:
+    | 'template'
     | 'address'
     | 'provider'
     | 'route'
@@ -114,13 +117,14 @@ export type Stopped = Plan & { readonly kind: 'stop' }
 
 /**
  * Who gets the message by which doors, or why nobody does, or when it is to be looked at again. Pure. A message that waits
- * is judged when its time has come, by what is true then: so first come its expiry and its delay, then what is said about
+ * is judged when its time has come, by what is true then: so first come its template, its expiry and its delay, then what is said about
  * its topic, which may stop it and cut the channels, then the routing, and last the send limits, which count only what
  * would be sent.
  */
 export function plan(snapshot: Snapshot): Plan {
   const decisions: Decision[] = []
   const { timing, now } = snapshot
+  if (snapshot.unpublished !== null) return unmapped(snapshot.unpublished)
   if (snapshot.gone) return filtered('FILTERED', [deleted(snapshot.gone)])
   if (timing.expiresAt !== null && timing.expiresAt <= now) return expired(timing.expiresAt)
   const waits = delayed(snapshot, decisions)
@@ -136,6 +140,12 @@ export function plan(snapshot: Snapshot): Plan {
 
 function filtered(reason: MessageReason, decisions: readonly Decision[]): Stopped {
   return { kind: 'stop', status: 'FILTERED', reason, error: sentence(decisions.at(-1)!.because), decisions }
+}
+
+function unmapped(template: string): Stopped {
+  const because = `the template '${template}' had no published version when the message was accepted`
+  const decision: Decision = { rule: 'template', subject: template, passed: false, because, detail: null }
+  return { kind: 'stop', status: 'UNMAPPED', reason: 'UNPUBLISHED', error: sentence(because), decisions: [decision] }
 }
 
 /** What nobody can be asked about any more is not sent on a guess. */

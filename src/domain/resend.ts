@@ -3,7 +3,7 @@ import { fairnessOf } from '../queue/kinds.ts'
 import { insertMessages, type NewMessage } from '../store/message.ts'
 import { readSent, type SentRow } from '../store/resend.ts'
 import { holdRow } from '../store/row.ts'
-import { enqueuedEvent } from './accept.ts'
+import { enqueuedEvent, templateOf } from './accept.ts'
 import type { Mode } from './actor.ts'
 import type { Command } from './command.ts'
 import { newId } from './id.ts'
@@ -46,6 +46,7 @@ export const resendMessage: Command<ResendInput, string> = async (scope, { id: r
     tenantId,
     listId,
     audienceId,
+    ...templateOf(definition),
     topicId,
     ...definition.metadata,
     enqueuedAt: scope.now,

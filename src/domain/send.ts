@@ -1,4 +1,6 @@
 import { badInput, notFound, type Refusal } from '../errors.ts'
+import type { Content, Element } from '../render/element.ts'
+import type { MissingVariable } from '../render/job.ts'
 import { checkTemplate } from '../render/template.ts'
 import type { Reference } from '../store/reference.ts'
 import type { Actor } from './actor.ts'
@@ -27,6 +29,9 @@ import { checkRouting, type Routing, type RoutingInput } from './routing.ts'
 export interface ContentInput {
   readonly title?: string | null
   readonly body?: string | null
+  readonly version?: string | null
+  /** Each an object with a type; whether it is an Element is checked. */
+  readonly elements?: readonly JsonObject[] | null
 }
 
 export interface SendInput {
@@ -57,7 +62,14 @@ export interface MetadataInput {
 
 /** What every message of a request shares; kept with the request. A message that was expanded from a group names it by its place. */
 export interface Definition {
-  readonly content: ContentInput
+  /** Empty where a template says it, until withTemplate (template-use.ts) put the template under the definition. */
+  readonly content: Content
+  /** version: as it was published when the send was accepted; null: nothing of it was. */
+  readonly template?: { readonly id: string; readonly version: number | null }
+  /** What withTemplate put there, never kept: what goes under what the message itself, or its tenant, says of these. */
+  readonly under?: { readonly routing?: Routing; readonly brandId?: string; readonly emailBrandId?: string }
+  /** Of the template; absent: EMPTY. */
+  readonly onMissing?: MissingVariable
   readonly data: JsonObject
   readonly brandId: string | null
   readonly tenantId: string | null
@@ -93,6 +105,8 @@ export interface SendRules extends RecipientRules {
 export interface CheckedSend {
   readonly individuals: readonly Individual[]
   readonly definition: Definition
+  /** What recipients say over the request's data, each with its place in `to`; data: null where one says nothing of its own. */
+  readonly data: readonly { readonly place: number; readonly data: JsonObject | null }[]
 }
 
 const MAX_TITLE = 2_000
@@ -100,7 +114,7 @@ const MAX_BODY = 256 * 1024
 
 /**
  * Everything about a send that can be refused without the database. The sentences are the ones this field's users know.
- * @throws Refusal BAD_USER_INPUT with the path of the fault, NOT_FOUND for a template
+ * @throws Refusal BAD_USER_INPUT with the path of the fault
  */
 export function checkSend(input: SendInput, rules: SendRules): CheckedSend {
   if (input.content == null && input.template == null) {
@@ -110,13 +124,15 @@ export function checkSend(input: SendInput, rules: SendRules): CheckedSend {
     throw badInput(['input'], "Either 'content' or 'template' may be defined, but not both.")
   }
   if (input.to.length === 0) throw badInput(['input', 'to'], "The 'to' property is required.")
-  if (input.template != null) throw notFound('template', input.template)
   checkSize(input.data, ['input', 'data'])
   const recipients = input.to.map((to, index) => checkRecipient(to, ['input', 'to', index], rules))
   return {
     individuals: withoutRepeated(recipients.filter((one) => one.kind === 'individual')),
+    data: input.template == null ? [] : input.to.map(({ data = null }, place) => ({ place, data })),
     definition: {
-      content: checkContent(input.content!),
+      ...(input.template == null
+        ? { content: checkContent(input.content!, ['input', 'content']) }
+        : { content: {}, template: { id: input.template, version: null } }),
       data: input.data ?? {},
       ...checkContext(input),
       groups: checkGroups(recipients.flatMap((one) => (one.kind === 'group' ? [one.group] : []))),
@@ -151,20 +167,21 @@ function checkGroups(groups: readonly Group[]): readonly Group[] {
   throw badInput(['input', 'to'], `'to' may name at most ${MOST_GROUPS} groups; a list can be named by a pattern.`)
 }
 
-function checkContent(content: ContentInput): ContentInput {
-  const { title = null, body = null } = content
-  if (!title && !body) throw badInput(['input', 'content'], "'content' must contain one of: 'title', 'body', or 'elements'")
+/** What a message or a template says, as it is kept. @throws Refusal BAD_USER_INPUT with the path of the fault */
+export function checkContent(content: ContentInput, path: readonly (string | number)[]): Content {
+  const { title = null, body = null, version, elements } = content
+  if (!title && !body) throw badInput(path, "'content' must contain one of: 'title', 'body', or 'elements'")
   if (title !== null && title.length > MAX_TITLE) {
-    throw badInput(['input', 'content', 'title'], `'title' must be at most ${MAX_TITLE.toLocaleString('en')} characters.`)
+    throw badInput([...path, 'title'], `'title' must be at most ${MAX_TITLE.toLocaleString('en')} characters.`)
   }
   if (body !== null && body.length > MAX_BODY) {
-    throw badInput(['input', 'content', 'body'], `'body' must be at most ${MAX_BODY.toLocaleString('en')} characters.`)
+    throw badInput([...path, 'body'], `'body' must be at most ${MAX_BODY.toLocaleString('en')} characters.`)
   }
   for (const [name, text] of Object.entries({ title, body })) {
     const wrong = text === null ? null : checkTemplate(text)
-    if (wrong !== null) throw badInput(['input', 'content', name], `'${name}': ${wrong}`)
+    if (wrong !== null) throw badInput([...path, name], `'${name}': ${wrong}`)
   }
-  return { title, body }
+  return said<Content>({ title, body, version, elements: elements as readonly Element[] | null | undefined })
 }
 
 function checkContext(input: SendInput): Pick<Definition, 'brandId' | 'tenantId' | 'locale' | 'topicId'> {
@@ -190,19 +207,23 @@ function checkManner(input: SendInput, { guard, now }: SendRules): Manner {
 }
 
 function checkMetadata(metadata: MetadataInput): Metadata {
-  const { event = null, tags, traceId = null, utm } = metadata
-  if ((tags?.length ?? 0) > 9) throw badInput(['input', 'metadata', 'tags'], "'tags' may hold at most 9 tags.")
-  for (const [index, tag] of (tags ?? []).entries()) {
-    if (tag.length === 0 || tag.length > 30) {
-      throw badInput(['input', 'metadata', 'tags', index], 'A tag must be 1 to 30 characters.')
-    }
-  }
+  const { event = null, traceId = null, utm } = metadata
+  const tags = checkTags(metadata.tags ?? [], ['input', 'metadata', 'tags'])
   for (const [name, value] of Object.entries({ event, traceId })) {
     if (value !== null && value.length > 256)
       throw badInput(['input', 'metadata', name], `'${name}' must be at most 256 characters.`)
   }
-  const kept = { event, tags: tags ?? [], traceId }
+  const kept = { event, tags, traceId }
   return utm ? { ...kept, utm: checkUtm(utm, ['input', 'metadata', 'utm']) } : kept
+}
+
+/** @throws Refusal BAD_USER_INPUT for more than 9, and for one that is empty or over 30 characters */
+export function checkTags(tags: readonly string[], path: readonly (string | number)[]): readonly string[] {
+  if (tags.length > 9) throw badInput(path, "'tags' may hold at most 9 tags.")
+  for (const [index, tag] of tags.entries()) {
+    if (tag.length === 0 || tag.length > 30) throw badInput([...path, index], 'A tag must be 1 to 30 characters.')
+  }
+  return tags
 }
 
 /**

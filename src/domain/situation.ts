@@ -16,13 +16,14 @@ import { readProviders } from '../store/provider.ts'
 import { readCounts } from '../store/send-limit.ts'
 import type { TenantRow } from '../store/tenant.ts'
 import { type Account, accountsOf, type BuiltInAccount } from './account.ts'
-import { brandOf, chooseBrand, DEFAULT_BRAND } from './brand.ts'
+import { DEFAULT_BRAND } from './brand.ts'
 import type { ChannelsSettings } from './channel-settings.ts'
 import { directMessageAddresses, openChatSecret } from './chat-place.ts'
 import type { Vault } from './command.ts'
 import { keysPlace } from './device-token.ts'
 import { openTokenKeys } from './inline-token.ts'
 import { deepMerge, type JsonObject } from './json.ts'
+import { brandFor, brandsOf, emailBrandFor } from './message-brand.ts'
 import type { LimitsFacts, PlannedToken, Snapshot, Timing } from './plan.ts'
 import { type PreferenceLayers, storedLayers } from './preference-rule.ts'
 import { isPlace, type RecipientInput } from './recipient.ts'
@@ -70,7 +71,7 @@ export interface Situation {
   readonly tenant: TenantContext | null
   readonly topic: TopicFacts | null
   readonly brand: RenderedBrand | null
-  /** The one for emails alone, where the send says so. */
+  /** The one for emails alone, where the send or its template says so. */
   readonly emailBrand: RenderedBrand | null
   /** Ids of device tokens that are left out, since their keys do not open: sealed with a secret that is gone. */
   readonly sealedTokens: readonly string[]
@@ -177,21 +178,6 @@ function named(occasions: readonly Occasion[], idOf: (occasion: Occasion) => str
   return [...found.values()]
 }
 
-/** Every brand that one of them may take beside the default. */
-function brandsOf(occasions: readonly Occasion[], { chains }: SharedFacts): readonly Named[] {
-  const found = new Map<string, Named>()
-  const add = (environmentId: string, id: string | null) => {
-    if (id !== null) found.set(keyOf(environmentId, id), { environmentId, id })
-  }
-  for (const { environmentId, tenantId, definition } of occasions) {
-    add(environmentId, definition.brandId ?? null)
-    add(environmentId, definition.channels?.EMAIL?.brandId ?? null)
-    if (tenantId === null) continue
-    for (const { brandId } of chains.get(keyOf(environmentId, tenantId)) ?? []) add(environmentId, brandId)
-  }
-  return [...found.values()]
-}
-
 /** One message's circumstances, from what is known of its person and what it shares with others. Pure but for the clock. */
 export function situationOf(
   occasion: Occasion,
@@ -212,7 +198,6 @@ export function situationOf(
   const profile = profileOf(chain, person, to)
   const data = to.data == null ? definition.data : deepMerge(definition.data, to.data)
   const tenant = inContext(chain)
-  const ofEmails = definition.channels?.EMAIL?.brandId
   return {
     snapshot: {
       to,
@@ -223,6 +208,7 @@ export function situationOf(
       accounts: accounts.get(environmentId) ?? [],
       preferences: topic && !isPlace(to) ? layersOf(topic, { to, choices: person.choices ?? [], list, chain }) : null,
       gone: isPlace(to) ? null : goneOf(occasion, topic, chain),
+      unpublished: definition.template?.version === null ? definition.template.id : null,
       routing: routingOf(definition, rules.get(environmentId)),
       channels: definition.channels ?? NO_CHANNELS,
       providers: definition.providers ?? [],
@@ -234,17 +220,18 @@ export function situationOf(
     data,
     tenant,
     topic,
-    brand: chosenBrand(occasion, definition.brandId ?? null, chain, brands),
-    emailBrand: ofEmails === undefined ? null : chosenBrand(occasion, ofEmails, chain, brands),
+    brand: brandFor(occasion, chain, brands),
+    emailBrand: emailBrandFor(occasion, chain, brands),
     sealedTokens: stored.map(({ id }) => id).filter((id) => !kept.some((token) => token.id === id)),
   }
 }
 
 const NO_CHANNELS: ChannelsSettings = {}
 
-/** Precedence: the message's own, then its environment's. */
-function routingOf({ routing }: Definition, rules: Rules | undefined): Snapshot['routing'] {
+/** Precedence: the message's own, then its template's, then its environment's. */
+function routingOf({ routing, under }: Definition, rules: Rules | undefined): Snapshot['routing'] {
   if (routing !== undefined) return { from: 'message', tree: routing }
+  if (under?.routing !== undefined) return { from: 'template', tree: under.routing }
   const ofEnvironment = rules?.routing ?? null
   return { from: ofEnvironment === null ? 'default' : 'environment', tree: ofEnvironment }
 }
@@ -327,19 +314,6 @@ function layersOf(
     send: send ? { status: send.status, channels: send.channels ?? null } : null,
     list: list && ofList ? { listId: list.id, preference: ofList } : null,
   }
-}
-
-function chosenBrand(
-  { environmentId }: Occasion,
-  message: string | null,
-  chain: readonly TenantRow[],
-  brands: Surroundings['brands'],
-): RenderedBrand | null {
-  const fallback = brands.get(keyOf(environmentId, DEFAULT_BRAND)) ?? null
-  const candidates = { message, tenants: chain.map(({ brandId }) => brandId), template: null }
-  const id = chooseBrand(candidates, (one) => brands.has(keyOf(environmentId, one)))
-  const own = id === null ? null : (brands.get(keyOf(environmentId, id)) ?? null)
-  return brandOf(own, fallback)
 }
 
 /** Null where its keys do not open. */

@@ -8,6 +8,7 @@ import { createMemoryCarrier } from '../../src/log/memory.ts'
 import { createQueue } from '../../src/queue/run.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
+import { createTemplateVersions } from '../../src/store/template.ts'
 
 /**
  * A worker that expands groups and delivers nothing, so that what is measured is the making and planning of messages. Its
@@ -31,7 +32,15 @@ const queue = createQueue({
   slots: { single: 0, bulk: 4, webhook: 0, upkeep: 0 },
   onlyProcess: false,
   performers: {
-    expand: createExpand({ db: store.db, commit, builtIns, vault, now, log: pino({ level: 'error' }, destination(2)) }),
+    expand: createExpand({
+      db: store.db,
+      versions: createTemplateVersions(),
+      commit,
+      builtIns,
+      vault,
+      now,
+      log: pino({ level: 'error' }, destination(2)),
+    }),
   },
   onWake: carrier.onWake,
 })

@@ -28,6 +28,7 @@ import type { Claimed, Lane, Payload, Work } from '../../src/queue/kinds.ts'
 import { giveBack } from '../../src/queue/settle.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
+import { createTemplateVersions } from '../../src/store/template.ts'
 import { testDatabase } from '../support/database.ts'
 import { startWire } from '../support/wire.ts'
 
@@ -93,7 +94,8 @@ export async function openOffice(options: OfficeOptions = {}) {
   })
   const warnings: string[] = []
   const warned = { write: (line: string) => void warnings.push(JSON.parse(line).msg) }
-  const letters = createLetters({ db: store.db, vault, builtIns, now })
+  const versions = createTemplateVersions()
+  const letters = createLetters({ db: store.db, versions, vault, builtIns, now })
   const parts: JourneyParts = {
     letters,
     record: createRecord({ db: far.db, published: () => {} }),
@@ -110,7 +112,7 @@ export async function openOffice(options: OfficeOptions = {}) {
   }
   const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
   const commands = createCommands(commit, vault)
-  const expand = createExpand({ db: store.db, commit, builtIns, vault, now, log: pino({ level: 'fatal' }) })
+  const expand = createExpand({ db: store.db, versions, commit, builtIns, vault, now, log: pino({ level: 'fatal' }) })
   let held: { worker: string; jobs: readonly Claimed[] } = { worker: '', jobs: [] }
   let workers = 0
 
@@ -126,7 +128,7 @@ export async function openOffice(options: OfficeOptions = {}) {
     },
     async send(to: SendInput['to'][number], more: Partial<SendInput> = {}): Promise<string> {
       const input = checkSend({ to: [to], content: { title: 'Hello' }, ...more }, { guard, providers, now })
-      const [accepted] = await commands.runGroup(acceptSends, [{ actor: ACTOR, input, key: null }])
+      const [accepted] = await commands.runGroup(acceptSends(versions), [{ actor: ACTOR, input, key: null }])
       if (accepted === undefined || accepted instanceof Error) throw accepted
       return accepted.requestId
     },

@@ -24,6 +24,7 @@ import { claim } from '../../src/queue/claim.ts'
 import type { Claimed, Lane, Payload } from '../../src/queue/kinds.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
+import { createTemplateVersions } from '../../src/store/template.ts'
 import { testDatabase } from '../support/database.ts'
 import { ACCOUNTS, type Answer, type Configuration, NOW, outcomeOf } from './configuration.ts'
 import { furnish } from './furnish.ts'
@@ -91,7 +92,8 @@ export async function openRehearsal() {
   const builtIns = providers
     .filter(({ kind }) => kind === 'inbox' || kind === 'webhook')
     .map((provider) => builtInAccount(provider, { account: provider.kind }, NOW))
-  const letters = createLetters({ db: store.db, vault, builtIns, now })
+  const versions = createTemplateVersions()
+  const letters = createLetters({ db: store.db, versions, vault, builtIns, now })
   const journey = createJourney({
     letters,
     record: createRecord({ db: store.db, published: () => {} }),
@@ -108,8 +110,8 @@ export async function openRehearsal() {
   })
   const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
   const commands = createCommands(commit, vault)
-  const expand = createExpand({ db: store.db, commit, builtIns, vault, now, log })
-  const planSend = createPlanSend({ db: readOnly.db, vault, builtIns, links, now })
+  const expand = createExpand({ db: store.db, versions, commit, builtIns, vault, now, log })
+  const planSend = createPlanSend({ db: readOnly.db, versions, vault, builtIns, links, now })
   const actorOf = (environmentId: string, mode: Configuration['mode']): KeyActor => ({
     kind: 'key',
     environmentId,
@@ -171,7 +173,7 @@ export async function openRehearsal() {
     plan: (environmentId: string, { input, mode }: Configuration) => planSend(actorOf(environmentId, mode), checked(input), 100),
     async send(environmentId: string, { input, mode }: Configuration): Promise<void> {
       const call = { actor: actorOf(environmentId, mode), input: checked(input), key: null }
-      const [accepted] = await commands.runGroup(acceptSends, [call])
+      const [accepted] = await commands.runGroup(acceptSends(versions), [call])
       if (accepted === undefined || accepted instanceof Error) throw accepted
     },
     /** Does what is to be done at a moment, and says how every message stands then. */

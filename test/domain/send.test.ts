@@ -19,7 +19,7 @@ function refusedAt(more: Partial<SendInput>): string | null {
 describe('A send', () => {
   test('that says nothing of how and when it goes keeps nothing about it', () => {
     const plain: Definition = {
-      content: { title: 'Hi', body: null },
+      content: { title: 'Hi' },
       data: {},
       brandId: null,
       tenantId: null,

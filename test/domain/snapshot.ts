@@ -49,6 +49,7 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
     accounts: [account('smtp', 'EMAIL'), account('webpush', 'PUSH'), account('inbox', 'INBOX'), account('webhook', 'WEBHOOK')],
     preferences: null,
     gone: null,
+    unpublished: null,
     routing: { from: 'default', tree: null },
     channels: {},
     providers: [],
