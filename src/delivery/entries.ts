@@ -1,5 +1,6 @@
 import type { Outcome, Rendered } from '../channels/provider.ts'
 import { delayedEvent } from '../domain/accept.ts'
+import { type ContentToSend, contentToSend } from '../domain/channel-override.ts'
 import { newId } from '../domain/id.ts'
 import type { Decision, Plan, Step } from '../domain/plan.ts'
 import { type AttemptOutcome, isUserNamed, type Move } from '../domain/route.ts'
@@ -11,7 +12,6 @@ import type { NewInboxMessage } from '../store/inbox.ts'
 import type { ProviderState } from '../store/provider.ts'
 import type { DeliveryChange, MessageChange, NewPlan } from '../store/record.ts'
 import { type KnownDelivery, type Letter, newDelivery } from './letter.ts'
-import { type ContentToSend, contentToSend } from './outgoing.ts'
 import type { Entry } from './record.ts'
 
 /** What is written at each point of a journey. Pure: values in, an entry out. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Channel, Rendered } from '../../src/channels/provider.ts'
-import { attachmentsOf, contentToSend, handedOver } from '../../src/delivery/outgoing.ts'
+import { attachmentsOf, handedOver } from '../../src/delivery/outgoing.ts'
+import { contentToSend } from '../../src/domain/channel-override.ts'
 import type { ChannelOverride } from '../../src/domain/channel-settings.ts'
 
 const content: Rendered = {
@@ -9,6 +10,7 @@ const content: Rendered = {
   text: 'Text',
   html: '<p>Text</p>',
   payload: { a: { b: 1 }, c: 2 },
+  blocks: [{ kind: 'divider' }],
 }
 
 const on = (channel: Channel) => ({ channel, providerId: 'account' })
@@ -39,7 +41,7 @@ describe('The content that is sent', () => {
       { title: 'T', body: 'B', preview: 'P', data: { e: 1 } },
       { title: 'T', text: 'B', preview: 'P', payload: { a: { b: 1 }, c: 2, e: 1 } },
     ],
-    ['DIRECT_MESSAGE', { text: 'T' }, { text: 'T' }],
+    ['DIRECT_MESSAGE', { text: 'T' }, { text: 'T', blocks: undefined, payload: undefined }],
     ['WEBHOOK', { body: { whole: true } }, { payload: { whole: true } }],
     ['WEBHOOK', { body: 'text' }, { payload: 'text' }],
     ['WEBHOOK', { body: false }, { payload: false }],

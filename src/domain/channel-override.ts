@@ -1,0 +1,47 @@
+import type { Channel, Rendered } from '../channels/provider.ts'
+import { oneLine } from '../render/content.ts'
+import { said } from './channel-settings.ts'
+import { deepMerge, isObject } from './json.ts'
+import type { Definition } from './send.ts'
+
+export interface ContentToSend extends Rendered {
+  /** Inbox: instead of the beginning of the text. */
+  readonly preview?: string
+}
+
+/**
+ * The content under the channel's override: texts are replaced, as they stand (they are no templates), JSON of pushes and
+ * inbox messages merges key by key, and a webhook's body is replaced whole. Without an override the content itself.
+ */
+export function contentToSend(
+  { channels }: Pick<Definition, 'channels'>,
+  { channel }: { readonly channel: Channel },
+  content: Rendered,
+): ContentToSend {
+  const override = channels?.[channel]?.override
+  if (override === undefined) return content
+  const { subject, html, text, title, body, preview, data } = override
+  const over = (fields: { readonly [K in keyof ContentToSend]?: ContentToSend[K] | undefined }) => ({
+    ...content,
+    ...said<ContentToSend>(fields),
+  })
+  const bodyText = typeof body === 'string' ? body : undefined
+  const payload = data && (isObject(content.payload) ? deepMerge(content.payload, data) : data)
+  switch (channel) {
+    case 'EMAIL':
+      return over({ subject: subject && oneLine(subject), html, text })
+    case 'SMS':
+      return over({ text: bodyText })
+    case 'PUSH':
+      return over({ title: title && oneLine(title), text: bodyText, payload })
+    case 'INBOX':
+      return over({ title: title && oneLine(title), text: bodyText, preview, payload })
+    case 'DIRECT_MESSAGE': {
+      const { blocks: _blocks, payload: _payload, ...others } = content
+      // Blocks that say something else would be shown instead.
+      return text == null ? content : { ...others, text }
+    }
+    case 'WEBHOOK':
+      return over({ payload: body })
+  }
+}
