@@ -1,3 +1,5 @@
+import type { BrandColors } from './brand.ts'
+
 /** The basic colour keywords of CSS, section 6.1 of CSS Color Module Level 4, as far as they were in CSS 2.1. */
 export const COLOR_NAMES: Readonly<Record<string, string>> = {
   aqua: '#00ffff',
@@ -25,6 +27,20 @@ export function hexOf(color: string): string | null {
   if (/^#[0-9a-f]{6}$/.test(text)) return text
   if (/^#[0-9a-f]{3}$/.test(text)) return text.replace(/[0-9a-f]/g, '$&$&')
   return Object.hasOwn(COLOR_NAMES, text) ? COLOR_NAMES[text]! : null
+}
+
+const OF_BRAND = /^\{\{\s*brand\.colors\.(primary|secondary|tertiary)\s*\}\}$/
+
+/** An element's colour as `#rrggbb`: one that hexOf knows, or `{{brand.colors.primary}}`, secondary, tertiary; null for none. */
+export function colorOf(color: string | null | undefined, brand: BrandColors | null | undefined): string | null {
+  if (color == null) return null
+  const name = OF_BRAND.exec(color.trim())?.[1] as keyof BrandColors | undefined
+  return hexOf(name === undefined ? color.trim() : (brand?.[name] ?? ''))
+}
+
+/** Black or white, whichever can be read on a ground: one of them always can. */
+export function inkOn(ground: string): string {
+  return contrast('#ffffff', ground) >= ENOUGH_CONTRAST ? '#ffffff' : '#111418'
 }
 
 /** Between text and its ground, for text of this size (WCAG 2.2, success criterion 1.4.3). */
@@ -56,6 +72,15 @@ function luminance(hex: string): number {
     return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
   })
   return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!
+}
+
+/** A colour that is so much lighter or darker as to stand out from a ground as a surface, not as text (WCAG 2.2, criterion 1.4.11: 3 to 1). */
+export function surfaceOn(ground: string, color: string): string {
+  for (let part = 0; part < 1; part += 0.05) {
+    const moved = mix(color, luminance(ground) > 0.5 ? 0 : 255, part)
+    if (contrast(moved, ground) >= 3) return moved
+  }
+  return color
 }
 
 function mix(hex: string, towards: number, part: number): string {

@@ -1,26 +1,314 @@
-import type { BrandLogo } from './brand.ts'
-import { hexOf, readableOn } from './color.ts'
-import { isWebUrl, type Urls } from './urls.ts'
+import type { Block, Rendered, Span } from '../channels/provider.ts'
+import { plainText } from './block.ts'
+import type { BrandEmail, RenderedBrand } from './brand.ts'
+import { colorOf } from './color.ts'
+import type { Document, Node } from './document.ts'
+import type { ActionElement, HtmlElement, ListElement, QuoteElement, TextElement } from './element.ts'
+import { blocksHtml, type Look } from './email-block.ts'
+import { htmlElement, rawEmail } from './email-raw.ts'
+import { LIGHT, SIZES, type TextSize, tonesOf } from './email-style.ts'
+import { hrefOf, imageOf, listBlocks, markdownBlocks, quoteBlocks, type Scene, textBlocks } from './email-text.ts'
+import { at, eachShown, type FlowState, printAt, printField } from './flow.ts'
+import { escapeHtml, fillHole, type Relink } from './html.ts'
+import type { RenderJob } from './job.ts'
+import { layOut, slot } from './layout.ts'
+import { cutText, firstLine, oneLine } from './line.ts'
+import { createRelink } from './link.ts'
+import { sanitize } from './sanitize.ts'
+import { type Part, skeletonOf } from './skeleton.ts'
+import { type Frame, RenderRefusal } from './template.ts'
+import type { Urls } from './urls.ts'
 
-/** An email's texts, variables filled in: plain text, to be escaped here and nowhere else. */
-export interface EmailTexts {
-  readonly title: string
-  readonly body: string
-  /** The brand's, around the body. */
-  readonly header: string
-  readonly footer: string
-  readonly logo: BrandLogo | null
-  /** The brand's primary colour; null for none. */
-  readonly color: string | null
-  /** Pages of the reader's own. The line that names them stands only where unsubscribe does. */
+/**
+ * A document as an email: HTML that looks alike in all mail programs, a text that says the same, and a subject. The same job
+ * gives the same bytes.
+ *
+ * @throws RenderRefusal for a text that is no template or breaks a limit, and a layout that is no MJML
+ */
+export async function renderEmail(
+  document: Document,
+  state: FlowState,
+  job: RenderJob,
+  brand: RenderedBrand | null,
+): Promise<Rendered> {
+  const relink = createRelink(job)
+  const raw = document.raw?.content
+  const mail =
+    raw?.html === undefined
+      ? await Mail.write(withRawText(document), { state, relink, brand, urls: job.values.urls })
+      : { ...(await rawEmail(document.raw!, raw.html, state, relink)), title: '' }
+  const subject = raw && printAt(raw.subject ?? raw.title ?? '', `${document.raw!.path}.subject`, state, state.top)
+  return {
+    subject: subjectOf(subject || mail.title || firstLine(mail.text ?? '')),
+    text: mail.text ?? '',
+    html: withPixel(mail.html ?? '', job.tracking.openUrl),
+  }
+}
+
+/** A raw email of text alone is that text, laid out like any other. */
+function withRawText(document: Document): Document {
+  const { nodes, raw } = document
+  if (raw === null) return document
+  const text = {
+    element: { type: 'text', content: raw.content.text ?? '' },
+    nodes: [],
+    path: raw.path,
+    places: { content: `${raw.path}.text` },
+  } as const
+  return { ...document, nodes: [...nodes.filter(({ element }) => element.type === 'meta'), text], raw: null }
+}
+
+const LONGEST_SUBJECT = 2_000
+/** RFC 5322, 2.1.1, in octets. */
+const LONGEST_LINE = 998
+
+function subjectOf(text: string): string {
+  const line = oneLine(text)
+  if (line.length > LONGEST_SUBJECT) {
+    throw new RenderRefusal(`The subject is longer than ${LONGEST_SUBJECT.toLocaleString('en')} characters.`)
+  }
+  let kept = line
+  while (Buffer.byteLength(kept) > LONGEST_LINE) kept = `${cutText(line, Math.floor(kept.length * 0.9))}…`
+  return kept
+}
+
+function withPixel(html: string, url: string | null): string {
+  if (url === null) return html
+  const pixel = `<img src="${escapeHtml(url)}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">`
+  const end = html.lastIndexOf('</body>')
+  return end < 0 ? html + pixel : html.slice(0, end) + pixel + html.slice(end)
+}
+
+// ── A mail that is laid out ──────────────────────────────────────────────────
+
+interface Circumstances {
+  readonly state: FlowState
+  readonly relink: Relink
+  readonly brand: RenderedBrand | null
   readonly urls: Urls
 }
 
+/** What an element says: HTML by the names of its slots; null where it is not shown. */
+type Said = Readonly<Record<string, string>> | null
+
+/** Where the walk stands: what the slots say there, and what the text part has so far. */
+interface Spot {
+  readonly frame: Frame
+  readonly said: Readonly<Record<string, string>>
+  readonly blocks: Block[]
+  /** Of the columns that it stands in. */
+  readonly cells: (readonly Block[])[]
+}
+
+class Mail {
+  readonly #given: Circumstances
+  readonly #look: Look
+  readonly #nodes: readonly Node[]
+  readonly #values: readonly string[]
+  readonly #html: string[] = []
+  #title = ''
+
+  static async write(document: Document, given: Circumstances) {
+    const { state, brand } = given
+    const around = brand?.email?.layout
+      ? at('brand.email.layout', () => state.printer.mark(withSlot(brand.email!.layout!), state.top))
+      : null
+    const layout = layOut(document, brand, around && sanitize(around.text, 'mjml'))
+    const parts = await skeletonOf(layout.source)
+    return new Mail(given, layout.nodes, around?.values ?? []).#write(parts)
+  }
+
+  private constructor(given: Circumstances, nodes: readonly Node[], values: readonly string[]) {
+    this.#given = given
+    this.#nodes = nodes
+    this.#values = values
+    this.#look = {
+      tones: tonesOf(given.brand?.colors),
+      relink: given.relink,
+      size: SIZES.text,
+      isSoft: false,
+      isColored: false,
+      line: null,
+    }
+  }
+
+  #write(parts: readonly Part[]) {
+    const { state, brand, urls } = this.#given
+    const header = this.#around('header')
+    const footer = this.#around('footer')
+    const links = brand?.email?.layout?.includes('urls.unsubscribe') ? [] : linksOf(urls)
+    const softly = (blocks: readonly Block[], size: TextSize) => blocksHtml(blocks, { ...this.#look, isSoft: true, size })
+    const said = {
+      header: softly(header, { ...SIZES.subtext, space: 12 }),
+      footer: softly(footer, { ...SIZES.subtext, size: 13, line: 20, space: 12 }),
+      links: linkLine(links),
+      foot: footer.length + links.length > 0 ? 'yes' : '',
+    }
+    const blocks: Block[] = []
+    this.#walk(parts, { frame: state.top, said, blocks, cells: [] })
+    const html = this.#html.map((text) => (text === TITLE ? escapeHtml(this.#title) : text)).join('')
+    return { title: this.#title, html, text: asText({ header, blocks, footer, links: linksOf(urls) }) }
+  }
+
+  #around(name: keyof BrandEmail): readonly Block[] {
+    const source = this.#given.brand?.email?.[name]
+    const { state } = this.#given
+    return source ? at(`brand.email.${name}`, () => markdownBlocks(source, this.#scene(state.top))) : []
+  }
+
+  #scene(frame: Frame): Scene {
+    return { state: this.#given.state, frame, colors: this.#given.brand?.colors ?? null }
+  }
+
+  #walk(parts: readonly Part[], spot: Spot): void {
+    for (const part of parts) {
+      if (typeof part === 'string') this.#html.push(part)
+      else if ('place' in part) this.#html.push(fillHole(part, this.#values, this.#given.relink))
+      else if ('text' in part) this.#html.push(part.text === 'title' ? TITLE : (spot.said[part.text] ?? ''))
+      else if (/^\d/.test(part.opened)) this.#element(this.#nodes[Number(part.opened)]!, part.parts, spot)
+      else if (spot.said[part.opened]) this.#walk(part.parts, spot)
+    }
+  }
+
+  #element(node: Node, parts: readonly Part[], { frame, blocks, cells }: Spot): void {
+    eachShown(node, this.#given.state, frame, (one) => {
+      const isColumn = node.element.type === 'column'
+      const own: Block[] = isColumn ? [] : blocks
+      const inner: Spot['cells'] = node.element.type === 'columns' ? [] : cells
+      const said = this.#say(node, one, own)
+      if (said === null) return
+      this.#walk(parts, { frame: one, said, blocks: own, cells: inner })
+      if (isColumn) cells.push(own)
+      else if (inner !== cells) addRow(blocks, inner)
+    })
+  }
+
+  /** Prints an element: once, for both parts. */
+  #say(node: Node, frame: Frame, blocks: Block[]): Said {
+    const scene = this.#scene(frame)
+    const { state, relink } = this.#given
+    const { element } = node
+    const print = (field: string) => printField(node, field, state, frame)
+    const say = (own: readonly Block[], look: Look = this.#look): Said => {
+      blocks.push(...own)
+      return own.length === 0 ? null : { html: blocksHtml(own, look) }
+    }
+    switch (element.type) {
+      case 'meta':
+        this.#title ||= oneLine(print('title'))
+        return node.path !== 'title' || this.#title === ''
+          ? null
+          : say([{ kind: 'heading', level: 1, spans: [{ text: this.#title }] }])
+      case 'text':
+        return say(textBlocks(node as Node<TextElement>, scene), { ...this.#look, isColored: element.color !== undefined })
+      case 'quote':
+        return say(quoteBlocks(node as Node<QuoteElement>, scene), {
+          ...this.#look,
+          size: SIZES[element.text_style ?? 'text'],
+          line: colorOf(element.border_color, scene.colors),
+        })
+      case 'list':
+        return say(listBlocks(node as Node<ListElement>, scene))
+      case 'html': {
+        const { html, text } = htmlElement((element as HtmlElement).content, `${node.path}.content`, { state, relink }, frame)
+        if (text !== '') blocks.push({ kind: 'text', spans: [{ text }] })
+        return { html }
+      }
+      case 'divider':
+        blocks.push({ kind: 'divider' })
+        return {}
+      case 'image':
+        return this.#image(node, scene, blocks)
+      case 'action':
+        return this.#action(node as Node<ActionElement>, scene, blocks)
+      default:
+        return {}
+    }
+  }
+
+  #image(node: Node, scene: Scene, blocks: Block[]): Said {
+    const { disable_tracking: untracked, href: given } = node.element as {
+      readonly disable_tracking?: boolean
+      readonly href?: string
+    }
+    const src = imageOf(node, scene)
+    if (src === null) return null
+    const alt = oneLine(printField(node, 'alt_text', scene.state, scene.frame))
+    const href = given === undefined ? null : hrefOf(node, scene)
+    blocks.push({ kind: 'image', src, alt, ...(href !== null && { href }) })
+    return { src: escapeHtml(src), alt: escapeHtml(alt), href: this.#linked(href, untracked) }
+  }
+
+  #action(node: Node<ActionElement>, scene: Scene, blocks: Block[]): Said {
+    const { style, disable_tracking: untracked } = node.element
+    const label = oneLine(printField(node, 'content', scene.state, scene.frame))
+    const href = hrefOf(node, scene)
+    if (label === '') return null
+    if (href === null) blocks.push({ kind: 'text', spans: [{ text: label }] })
+    else blocks.push({ kind: 'action', action: { label, href, style: style ?? 'button' } })
+    const span = { text: label, bold: true as const, ...(href !== null && { href }), ...(untracked && { untracked }) }
+    if (style === 'link') return { html: blocksHtml([{ kind: 'text', spans: [span] }], this.#look) }
+    return { label: escapeHtml(label), href: this.#linked(href, untracked) }
+  }
+
+  /** An address as it stands in an attribute: `#` where there is none that may be followed (reference: reliability T18). */
+  #linked(href: string | null, untracked: boolean | undefined): string {
+    return href === null ? '#' : escapeHtml(this.#given.relink(href, untracked === true))
+  }
+}
+
+/** Stands for the title, which is known when the elements have been printed. */
+const TITLE = '\ue002title\ue003'
+
+const withSlot = (layout: string) => layout.replace(/[\ue002\ue003]/g, '').replace(/\{\{\s*content\s*\}\}/, slot('content'))
+
+/** Columns as text: what each says, in a row where it is short; rows of a loop stand under each other. */
+function addRow(blocks: Block[], cells: readonly (readonly Block[])[]): void {
+  const told = cells.filter((cell) => cell.length > 0)
+  const lines = told.map(lineOf)
+  if (told.length < 2 || lines.includes(null)) {
+    blocks.push(...told.flat())
+    return
+  }
+  const between = told.length === 2 ? ': ' : ' · '
+  const spans = (lines as (readonly Span[])[]).flatMap((line, index) => (index === 0 ? line : [{ text: between }, ...line]))
+  const before = blocks.at(-1)
+  if (before !== undefined && rows.has(before) && before.kind === 'text') {
+    blocks[blocks.length - 1] = asRow([...before.spans, { text: '\n' }, ...spans])
+  } else {
+    blocks.push(asRow(spans))
+  }
+}
+
+const rows = new WeakSet<Block>()
+
+function asRow(spans: readonly Span[]): Block {
+  const row: Block = { kind: 'text', spans }
+  rows.add(row)
+  return row
+}
+
+const LONGEST_CELL = 60
+
+function lineOf(cell: readonly Block[]): readonly Span[] | null {
+  const [block] = cell
+  if (cell.length > 1 || block === undefined || !('spans' in block) || block.kind === 'quote') return null
+  const text = block.spans.map((span) => span.text).join('')
+  return text.includes('\n') || text.length > LONGEST_CELL ? null : block.spans
+}
+
+interface TextParts {
+  readonly header: readonly Block[]
+  readonly blocks: readonly Block[]
+  readonly footer: readonly Block[]
+  readonly links: readonly Link[]
+}
+
 /** The text part. What surrounds the message stands under the line that mail programs know a signature by (RFC 3676, section 4.3). */
-export function emailText({ title, body, header, footer, urls }: EmailTexts): string {
-  const links = linksOf(urls).map(({ label, url }) => `${label}: ${url}`)
-  const below = [footer, links.join('\n')].filter((part) => part.length > 0)
-  return paragraphs([header, title, body.trimEnd(), below.length > 0 ? `-- \n${below.join('\n\n')}` : ''])
+function asText({ header, blocks, footer, links }: TextParts): string {
+  const linked = links.map(({ label, url }) => `${label}: ${url}`).join('\n')
+  const below = paragraphs([plainText(footer), linked])
+  return paragraphs([plainText(header), plainText(blocks), below === '' ? '' : `-- \n${below}`])
 }
 
 /** The parts that say something, with a blank line between them. */
@@ -28,95 +316,21 @@ export function paragraphs(parts: readonly string[]): string {
   return parts.filter((part) => part.length > 0).join('\n\n')
 }
 
-const FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
-const LIGHT = { page: '#f4f5f7', card: '#ffffff', text: '#1f2933', soft: '#616e7c' }
-const DARK = { page: '#12161b', card: '#1d232a', text: '#e4e7eb', soft: '#9aa5b1' }
-const LOGO_WIDTH = 140
-
-/**
- * The HTML part: one column, at most 600 pixels wide, that any mail client lays out: tables, styles in the tags, nothing
- * loaded but the logo. The sheet in its head only adds dark colours and narrow screens. An address in the text is left to
- * the reader's program to make a link of.
- */
-export function emailHtml(texts: EmailTexts): string {
-  const { title, body, header, footer, logo, urls } = texts
-  const color = texts.color === null ? null : hexOf(texts.color)
-  const tone = { light: color && readableOn(LIGHT.card, color), dark: color && readableOn(DARK.card, color) }
-  const heading = title
-    ? `<h1 class="tone" style="margin:0 0 16px;font-size:22px;line-height:1.3;color:${tone.light ?? LIGHT.text}">${escapeHtml(title)}</h1>`
-    : ''
-  const bar = color === null ? '' : `;border-top:4px solid ${color}`
-  const card =
-    row('pad', '32px 32px 0', logoHtml(logo, tone.light) + softly(header)) +
-    row('pad ink', `${logo || header ? 8 : 32}px 32px 16px;color:${LIGHT.text}`, heading + textHtml(body, '0 0 16px'))
-  const below = softly(footer, 'center') + linkLine(urls)
-  return (
-    '<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">' +
-    '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">' +
-    `<title>${escapeHtml(title)}</title><style>${sheet(tone.dark)}</style></head>` +
-    `<body class="page" style="margin:0;padding:0;background:${LIGHT.page}">` +
-    `${table(`class="page" width="100%" style="background:${LIGHT.page}"`)}<tr><td align="center" style="padding:24px 12px">` +
-    `${table(`class="card bar" width="600" style="width:100%;max-width:600px;background:${LIGHT.card};border-radius:8px${bar}"`)}${card}</table>` +
-    (below && `${table('width="600" style="width:100%;max-width:600px"')}${row('pad', '20px 32px 0', below)}</table>`) +
-    '</td></tr></table></body></html>'
-  )
+interface Link {
+  readonly label: string
+  readonly url: string
 }
 
-function sheet(darkTone: string | null): string {
-  return (
-    ':root{color-scheme:light dark;supported-color-schemes:light dark}' +
-    `@media(prefers-color-scheme:dark){.page{background:${DARK.page}!important}.card{background:${DARK.card}!important}` +
-    `.ink{color:${DARK.text}!important}.soft,.soft a{color:${DARK.soft}!important}.tone{color:${darkTone ?? DARK.text}!important}` +
-    `.bar{border-top-color:${darkTone ?? DARK.card}!important}}` +
-    '@media(max-width:480px){.pad{padding-left:20px!important;padding-right:20px!important}}'
-  )
-}
-
-const table = (attributes: string) => `<table role="presentation" cellpadding="0" cellspacing="0" border="0" ${attributes}>`
-
-function row(name: string, style: string, inner: string): string {
-  if (inner === '') return ''
-  return `<tr><td class="${name}" style="padding:${style};${FONT};font-size:16px;line-height:1.5;word-break:break-word">${inner}</td></tr>`
-}
-
-function logoHtml(logo: BrandLogo | null, tone: string | null): string {
-  if (logo === null || !isWebUrl(logo.url)) return ''
-  const style = `display:block;border:0;width:${LOGO_WIDTH}px;max-width:100%;height:auto;${FONT};font-size:18px;font-weight:600;color:${tone ?? LIGHT.text}`
-  const image = `<img class="tone" src="${escapeHtml(logo.url)}" alt="${escapeHtml(logo.alt ?? '')}" width="${LOGO_WIDTH}" style="${style}">`
-  const linked = logo.href != null && isWebUrl(logo.href) ? `<a href="${escapeHtml(logo.href)}">${image}</a>` : image
-  return `<div style="margin:0 0 16px">${linked}</div>`
-}
-
-function softly(text: string, align = 'left'): string {
-  if (text === '') return ''
-  return `<div class="soft" style="font-size:14px;color:${LIGHT.soft};text-align:${align}">${textHtml(text, '0 0 12px')}</div>`
-}
-
-function linkLine(urls: Urls): string {
-  const links = linksOf(urls).map(
-    ({ label, url }) => `<a href="${escapeHtml(url)}" style="color:${LIGHT.soft};text-decoration:underline">${label}</a>`,
-  )
-  if (links.length === 0) return ''
-  return `<p class="soft" style="margin:0 0 12px;font-size:13px;color:${LIGHT.soft};text-align:center">${links.join(' &middot; ')}</p>`
-}
-
-function linksOf({ unsubscribe, preferences }: Urls): readonly { label: string; url: string }[] {
+function linksOf({ unsubscribe, preferences }: Urls): readonly Link[] {
   if (unsubscribe === null) return []
   const links = [{ label: 'Unsubscribe', url: unsubscribe }]
   return preferences === null ? links : [...links, { label: 'Manage preferences', url: preferences }]
 }
 
-function textHtml(text: string, margin: string): string {
-  return text
-    .split(/\n{2,}/)
-    .filter((part) => part.trim().length > 0)
-    .map((part) => `<p style="margin:${margin}">${escapeHtml(part.trim()).replaceAll('\n', '<br>')}</p>`)
-    .join('')
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-
-/** For text between tags and between double or single quotes. */
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (mark) => ENTITIES[mark]!)
-}
+const linkLine = (links: readonly Link[]) =>
+  links
+    .map(
+      ({ label, url }) =>
+        `<a class="soft" href="${escapeHtml(url)}" style="color:${LIGHT.soft};text-decoration:underline">${label}</a>`,
+    )
+    .join(' &middot; ')

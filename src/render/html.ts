@@ -257,7 +257,8 @@ class Scanner {
 
 const LONGEST_NAME = 10_000
 
-function partsOf(text: string): readonly (string | number)[] {
+/** A marked text as what was written in it and the numbers of its values. */
+export function partsOf(text: string): readonly (string | number)[] {
   const parts = text.split(MARKS).map((part, index) => (index % 2 === 1 ? Number(part) : part))
   return parts.filter((part) => part !== '')
 }

@@ -1,0 +1,17 @@
+/** What is used of MJML, which comes without types. */
+declare module 'mjml-core' {
+  interface Options {
+    readonly presets: readonly unknown[]
+    readonly fonts: Readonly<Record<string, string>>
+    readonly ignoreIncludes: boolean
+    readonly keepComments: boolean
+    readonly validationLevel: 'strict' | 'soft' | 'skip'
+  }
+  const core: { readonly default: (source: string, options: Options) => Promise<{ readonly html: string }> }
+  export default core
+}
+
+declare module 'mjml-preset-core' {
+  const preset: { readonly default: unknown }
+  export default preset
+}
