@@ -127,7 +127,7 @@ function problem(path: Path, words: string): Issue {
   return { path, message: `${path.length === 0 ? 'The data' : `'${cut(path.join('.'))}'`} ${words}.` }
 }
 
-function oneOf(words: readonly string[]): string {
+export function oneOf(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
