@@ -1,7 +1,7 @@
 import { badInput, notFound, type Refusal } from '../errors.ts'
 import type { Content, Element } from '../render/element.ts'
 import type { MissingVariable } from '../render/job.ts'
-import { checkTemplate } from '../render/template.ts'
+import { checkTemplate } from '../render/template-check.ts'
 import type { Reference } from '../store/reference.ts'
 import type { Actor } from './actor.ts'
 import {

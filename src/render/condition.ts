@@ -4,7 +4,8 @@ import { inTime, TooLong } from './in-time.ts'
 
 /**
  * Conditions in the Common Expression Language (github.com/google/cel-spec), on what a message knows: `data`, `profile` and
- * `tenant`. They are its callers' own words, so they are bounded: no regular expressions, loops in loops no deeper than
+ * `tenant`; those of a document's elements on `refs`, `item` and `index` as well, of which the last two are also written
+ * `$.item` and `$.index`. They are its callers' own words, so they are bounded: no regular expressions, loops in loops no deeper than
  * two, sums that nothing doubles, and a loop or a sum that takes too long is ended.
  */
 
@@ -13,6 +14,16 @@ export interface ConditionFacts {
   readonly data: object
   readonly profile: object
   readonly tenant: object | null
+}
+
+/** And an element's. item, index: of the loop it stands in; refs: of the elements before it, by name. */
+export interface ElementFacts {
+  readonly data: unknown
+  readonly profile: unknown
+  readonly tenant: unknown
+  readonly refs: object
+  readonly item: unknown
+  readonly index: number | null
 }
 
 /** because: a sentence that quotes the condition, never what it was asked about. */
@@ -25,10 +36,23 @@ const LONGEST = 1_000
 const MOST_LOOPS = 2
 const LIMITS = { maxAstNodes: 500, maxDepth: 32, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 8 }
 
-const cel = withNumbers(new Environment({ homogeneousAggregateLiterals: false, limits: LIMITS }))
-  .registerVariable('data', 'dyn')
-  .registerVariable('profile', 'dyn')
-  .registerVariable('tenant', 'dyn')
+type Compiled = { readonly ask: ParseResult; readonly isTimed: boolean } | { readonly wrong: string }
+
+/** What conditions of a place may name, and those that were read. */
+interface Dialect {
+  readonly variables: readonly string[]
+  readonly cel: Environment
+  readonly compiled: LRUCache<string, Compiled>
+}
+
+const ROUTES = dialectOf(['data', 'profile', 'tenant'])
+const ELEMENTS = dialectOf(['data', 'profile', 'tenant', 'refs', 'item', 'index'])
+
+function dialectOf(variables: readonly string[]): Dialect {
+  const cel = withNumbers(new Environment({ homogeneousAggregateLiterals: false, limits: LIMITS }))
+  for (const variable of variables) cel.registerVariable(variable, 'dyn')
+  return { variables, cel, compiled: new LRUCache({ max: 1_000 }) }
+}
 
 /** JSON knows one kind of number, which is CEL's double; with its integers it goes together here, as a double. */
 function withNumbers(environment: Environment): Environment {
@@ -49,13 +73,18 @@ function withNumbers(environment: Environment): Environment {
     .registerOperator('double == int', (a: Numeric, b: Numeric) => Number(a) === Number(b))
 }
 
-type Compiled = { readonly ask: ParseResult; readonly isTimed: boolean } | { readonly wrong: string }
-
-const compiled = new LRUCache<string, Compiled>({ max: 1_000 })
-
 /** Null when the text is a condition that can be asked; otherwise the sentence that says what is wrong, and where. */
 export function checkCondition(text: string): string | null {
-  const condition = compile(text)
+  return complaintOf(text, ROUTES)
+}
+
+/** The same for an element's `if`. */
+export function checkElementCondition(text: string): string | null {
+  return complaintOf(plain(text), ELEMENTS)
+}
+
+function complaintOf(text: string, dialect: Dialect): string | null {
+  const condition = compile(text, dialect)
   return 'wrong' in condition ? condition.wrong : null
 }
 
@@ -64,31 +93,52 @@ export function checkCondition(text: string): string | null {
  * false, its values do not go together. Never throws.
  */
 export function evaluateCondition(text: string, { data, profile, tenant }: ConditionFacts): ConditionAnswer {
-  const condition = compile(text)
+  return answer(text, ROUTES, { data: asMaps(data), profile: asMaps(profile), tenant: asMaps(tenant) })
+}
+
+/** The same for an element's `if`. */
+export function evaluateElementCondition(text: string, { refs, item, index, ...facts }: ElementFacts): ConditionAnswer {
+  // What was named grows while a document is shown, and so is converted each time.
+  const named = new Map(Object.entries(refs).map(([name, ref]) => [name, asMaps(ref)]))
+  const { data, profile, tenant } = facts
+  return answer(plain(text), ELEMENTS, {
+    ...{ data: asMaps(data), profile: asMaps(profile), tenant: asMaps(tenant) },
+    ...{ refs: named, item: asMaps(item ?? null), index },
+  })
+}
+
+/** `$.item` and `$.index` as names; what stands in quotes stays. Every character stays in its place. */
+function plain(text: string): string {
+  if (!text.includes('$.') || text.length > LONGEST) return text
+  const pattern = /"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\$\.(item|index)\b/g
+  return text.replace(pattern, (all, name: string | undefined) => (name === undefined ? all : `  ${name}`))
+}
+
+function answer(text: string, dialect: Dialect, facts: Record<string, unknown>): ConditionAnswer {
+  const condition = compile(text, dialect)
   if ('wrong' in condition) return { holds: false, because: condition.wrong }
   try {
-    const facts = { data: asMaps(data), profile: asMaps(profile), tenant: asMaps(tenant) }
     const result = condition.isTimed ? inTime(() => condition.ask(facts)) : condition.ask(facts)
     if (typeof result !== 'boolean') return { holds: false, because: `Its result is neither true nor false: ${text}` }
     return { holds: result, because: `${result ? 'It holds' : 'It does not hold'}: ${text}` }
   } catch (error) {
     // What was ended may have been left in the midst of a loop.
-    if (error instanceof TooLong) compiled.delete(text)
+    if (error instanceof TooLong) dialect.compiled.delete(text)
     return { holds: false, because: reasonOf(error, text) }
   }
 }
 
-function compile(text: string): Compiled {
-  const known = compiled.get(text)
+function compile(text: string, dialect: Dialect): Compiled {
+  const known = dialect.compiled.get(text)
   if (known !== undefined) return known
   // Longer ones are not kept: the text is the key.
   if (text.length > LONGEST) return { wrong: `A condition has at most ${LONGEST.toLocaleString('en')} characters.` }
-  const fresh = parse(text)
-  compiled.set(text, fresh)
+  const fresh = parse(text, dialect)
+  dialect.compiled.set(text, fresh)
   return fresh
 }
 
-function parse(text: string): Compiled {
+function parse(text: string, { cel, variables }: Dialect): Compiled {
   try {
     const ask = cel.parse(text)
     const refused = refuseCalls(ask.ast) ?? refuseSums(ask.ast)
@@ -96,19 +146,19 @@ function parse(text: string): Compiled {
     const loops = loopsOf(ask.ast)
     if (loops > MOST_LOOPS) return { wrong: `A condition may loop in a loop, no deeper: ${MOST_LOOPS} levels.` }
     const { valid, type, error } = ask.check()
-    if (!valid) return { wrong: placed(error, text) }
+    if (!valid) return { wrong: placed(error, text, variables) }
     if (type !== 'bool' && type !== 'dyn') return { wrong: `A condition is true or false; this one is a ${type}.` }
     return { ask, isTimed: loops > 0 || adds(ask.ast) }
   } catch (error) {
-    return { wrong: placed(error, text) }
+    return { wrong: placed(error, text, variables) }
   }
 }
 
 /** The summary of the library, with its place: it speaks of the text alone, nothing was asked yet. */
-function placed(error: unknown, text: string): string {
+function placed(error: unknown, text: string, variables: readonly string[]): string {
   const { summary, range, code } = error as Partial<EvaluationError>
   if (summary === undefined) return 'This is no condition.'
-  const known = code === 'unknown_variable' ? '; there are data, profile and tenant' : ''
+  const known = code === 'unknown_variable' ? `; there are ${variables.slice(0, -1).join(', ')} and ${variables.at(-1)}` : ''
   return `${summary.replaceAll(/\s+/g, ' ')}${known} (at character ${Math.min((range?.start ?? 0) + 1, text.length)}).`
 }
 

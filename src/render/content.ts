@@ -1,7 +1,7 @@
 import type { Channel, Rendered } from '../channels/provider.ts'
 import type { RenderedBrand } from './brand.ts'
 import { type EmailTexts, emailHtml, emailText, paragraphs } from './email.ts'
-import { createPrinter } from './template.ts'
+import { createPrinter } from './printer.ts'
 import type { Urls } from './urls.ts'
 
 /** What a message says, before any channel has shaped it. Both are templates (template.ts) of plain text. */
