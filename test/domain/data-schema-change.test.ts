@@ -94,6 +94,18 @@ describe('Callers break where', () => {
       "'y' is now required beside 'x'.",
     ],
     [
+      'a field matched a pattern that is gone, in a closed object',
+      object({ patternProperties: { '^x': {} }, additionalProperties: false }),
+      object({ additionalProperties: false }),
+      'The data changed in a way that cannot be compared.',
+    ],
+    [
+      'a field is named that matched a pattern',
+      object({ properties: {}, patternProperties: { '^x': {} }, additionalProperties: false }),
+      object({ properties: { x: { type: 'string' } }, patternProperties: { '^x': {} }, additionalProperties: false }),
+      "'x' must now be a string.",
+    ],
+    [
       'a choice has a form less',
       field({ anyOf: [{ type: 'string' }, { type: 'number' }] }),
       field({ anyOf: [{ type: 'string' }] }),
