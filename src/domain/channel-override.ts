@@ -1,5 +1,5 @@
 import type { Channel, Rendered } from '../channels/provider.ts'
-import { oneLine } from '../render/content.ts'
+import { oneLine } from '../render/line.ts'
 import { said } from './channel-settings.ts'
 import { deepMerge, isObject } from './json.ts'
 import type { Definition } from './send.ts'

@@ -90,16 +90,17 @@ export function fillSpans(spans: readonly Span[], values: readonly string[]): re
 
 // ── As plain text ────────────────────────────────────────────────────────────
 
-/** bullet: before an item. links: whether addresses are written out. actions: whether they are told at all. */
+/** bullet: before an item. links: whether addresses are written out. images, actions: whether they are told at all. */
 export interface Manner {
   readonly bullet: string
   readonly divider: string
   readonly links: boolean
+  readonly images: boolean
   readonly actions: boolean
 }
 
 /** For who reads a text as it stands and cannot press anything. */
-export const READING: Manner = { bullet: '•', divider: '---', links: true, actions: true }
+export const READING: Manner = { bullet: '•', divider: '---', links: true, images: true, actions: true }
 
 /**
  * Blocks as a text that reads well: a blank line between them, but for actions, which stand together; values stand in it as
@@ -130,7 +131,8 @@ function sayBlock(block: Block, manner: Manner): string {
     case 'list':
       return sayList(block, manner)
     case 'image':
-      return block.alt === '' ? '' : linked(block.alt, manner.links ? block.href : undefined, true)
+      if (block.alt === '' || !manner.images) return ''
+      return linked(block.alt, manner.links ? block.href : undefined, true)
     case 'divider':
       return manner.divider
     case 'action':

@@ -67,10 +67,12 @@ export function resolveDocument(content: Content, audience: Audience): Document 
   return { nodes: [...short, asGroup(element, path, audience)], raw: null, refs }
 }
 
-/** Whether a content says anything to an audience, were all its conditions held. */
-export function speaksTo(content: Content, audience: Audience): boolean {
-  const { nodes, raw } = resolveDocument(content, audience)
-  return raw !== null || nodes.some(holdsSome(audience.channel))
+/** Whether a document says anything on its channel, were all its conditions held. */
+export const speaks = ({ nodes, raw }: Document, channel: Channel) => raw !== null || nodes.some(holdsSome(channel))
+
+/** Whether a content has anything for a channel, whichever account it goes through, were all its conditions held. */
+export function speaksOn(content: Content, channel: Channel): boolean {
+  return speaks(resolveDocument(content, { channel, provider: null, locale: null }), channel)
 }
 
 const holdsSome =

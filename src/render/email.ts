@@ -1,4 +1,4 @@
-import type { Block, Rendered, Span } from '../channels/provider.ts'
+import type { Block, Rendered } from '../channels/provider.ts'
 import { plainText } from './block.ts'
 import type { BrandEmail, RenderedBrand } from './brand.ts'
 import { colorOf } from './color.ts'
@@ -14,6 +14,7 @@ import type { RenderJob } from './job.ts'
 import { layOut, slot } from './layout.ts'
 import { cutText, firstLine, oneLine } from './line.ts'
 import { createRelink } from './link.ts'
+import { addRow } from './row.ts'
 import { sanitize } from './sanitize.ts'
 import { type Part, skeletonOf } from './skeleton.ts'
 import { type Frame, RenderRefusal } from './template.ts'
@@ -261,41 +262,6 @@ class Mail {
 const TITLE = '\ue002title\ue003'
 
 const withSlot = (layout: string) => layout.replace(/[\ue002\ue003]/g, '').replace(/\{\{\s*content\s*\}\}/, slot('content'))
-
-/** Columns as text: what each says, in a row where it is short; rows of a loop stand under each other. */
-function addRow(blocks: Block[], cells: readonly (readonly Block[])[]): void {
-  const told = cells.filter((cell) => cell.length > 0)
-  const lines = told.map(lineOf)
-  if (told.length < 2 || lines.includes(null)) {
-    blocks.push(...told.flat())
-    return
-  }
-  const between = told.length === 2 ? ': ' : ' · '
-  const spans = (lines as (readonly Span[])[]).flatMap((line, index) => (index === 0 ? line : [{ text: between }, ...line]))
-  const before = blocks.at(-1)
-  if (before !== undefined && rows.has(before) && before.kind === 'text') {
-    blocks[blocks.length - 1] = asRow([...before.spans, { text: '\n' }, ...spans])
-  } else {
-    blocks.push(asRow(spans))
-  }
-}
-
-const rows = new WeakSet<Block>()
-
-function asRow(spans: readonly Span[]): Block {
-  const row: Block = { kind: 'text', spans }
-  rows.add(row)
-  return row
-}
-
-const LONGEST_CELL = 60
-
-function lineOf(cell: readonly Block[]): readonly Span[] | null {
-  const [block] = cell
-  if (cell.length > 1 || block === undefined || !('spans' in block) || block.kind === 'quote') return null
-  const text = block.spans.map((span) => span.text).join('')
-  return text.includes('\n') || text.length > LONGEST_CELL ? null : block.spans
-}
 
 interface TextParts {
   readonly header: readonly Block[]
