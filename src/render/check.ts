@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import { CHANNELS } from '../channels/provider.ts'
-import { checkCondition } from './condition.ts'
+import { checkElementCondition } from './condition.ts'
 import { isByChannel } from './document.ts'
 import { CONTENT_SHAPE, RAW_SHAPE, SHAPES } from './shape.ts'
-import { createChecker } from './template.ts'
+import { createChecker } from './template-check.ts'
 import { checkHref, checkImage } from './urls.ts'
 
 /** What is wrong with a content, and where: `['elements', 2, 'content']`. message: a sentence. */
@@ -133,7 +133,7 @@ class Checker {
     for (const [index, name] of ((channels ?? []) as readonly string[]).entries())
       refuseCapitals(name, [...path, 'channels', index])
     if (typeof condition !== 'string') return
-    const sentence = checkCondition(condition)
+    const sentence = checkElementCondition(condition)
     if (sentence !== null) throw new Wrong([...path, 'if'], `'${[...path, 'if'].join('.')}': ${sentence}`)
     for (const [, dotted, quoted] of condition.matchAll(/\brefs\s*(?:\.\s*(\w+)|\[\s*["'](\w+)["']\s*\])/g)) {
       const ref = (dotted ?? quoted)!

@@ -1,107 +1,90 @@
+import { LRUCache } from 'lru-cache'
 import type { Channel, Rendered } from '../channels/provider.ts'
 import type { RenderedBrand } from './brand.ts'
-import { type EmailTexts, emailHtml, emailText, paragraphs } from './email.ts'
+import { renderChat } from './chat.ts'
+import { type Audience, type Document, resolveDocument, speaks } from './document.ts'
+import type { Content } from './element.ts'
+import { renderEmail } from './email.ts'
+import { createFlow } from './flow.ts'
+import { renderInbox } from './inbox.ts'
+import type { RenderJob } from './job.ts'
+import { type Message, messageOf } from './message.ts'
 import { createPrinter } from './printer.ts'
-import type { Urls } from './urls.ts'
+import { renderPush } from './push.ts'
+import { renderSms } from './sms.ts'
+import { RenderRefusal, type TemplateContext } from './template.ts'
+import { renderWebhook } from './webhook.ts'
 
-/** What a message says, before any channel has shaped it. Both are templates (template.ts) of plain text. */
-export interface Content {
-  readonly title?: string | null
-  readonly body?: string | null
+const RENDERERS: { readonly [C in Exclude<Channel, 'EMAIL'>]: (message: Message) => Rendered } = {
+  SMS: renderSms,
+  PUSH: renderPush,
+  INBOX: renderInbox,
+  DIRECT_MESSAGE: renderChat,
+  WEBHOOK: renderWebhook,
 }
-
-type Json = Readonly<Record<string, unknown>>
-
-/** What a message says and in which context: variables read the data, or profile, tenant, brand and urls by their names. */
-export interface RenderInput {
-  readonly content: Content
-  readonly data: Json
-  readonly messageId: string
-  /** The recipient's. */
-  readonly profile?: Json | null
-  /** {{tenant.plan}} is one of its properties; its id and name go before properties of that name. */
-  readonly tenant?: { readonly id: string; readonly name: string; readonly properties: Json } | null
-  readonly brand?: RenderedBrand | null
-  readonly urls?: Urls | null
-}
-
-const NO_URLS: Urls = { unsubscribe: null, preferences: null }
 
 /**
- * Content as one channel carries it. Pure; what a channel has no use for is left out.
+ * What a document says on one channel. Fields that a channel has no use for are left out. The same job renders the same.
  *
- * @throws RenderRefusal for what is no template or breaks its limits: it fails the message
+ * @throws RenderRefusal for what breaks the limits of templates, elements or the channel, and for a document that has nothing
+ * for the channel: it fails the message
  */
-export function render(channel: Channel, input: RenderInput): Rendered {
-  const { content, data, messageId } = input
-  const { print } = createPrinter(contextOf(input))
-  const said = {
-    title: content.title == null ? null : print(content.title),
-    body: content.body == null ? null : print(content.body),
+export async function render(job: RenderJob): Promise<Rendered> {
+  const brand = job.brand === null ? null : brandOf(job.brand)
+  const document = documentOf(job)
+  if (job.channel !== 'WEBHOOK' && !speaks(document, job.channel)) {
+    throw new RenderRefusal(`The content says nothing on ${job.channel}: no element is for it.`)
   }
-  const title = oneLine(said.title ?? '')
-  const body = said.body ?? ''
-  switch (channel) {
-    case 'EMAIL': {
-      const texts = emailTexts(title, body, input, print)
-      return { subject: title || firstLine(body), text: emailText(texts), html: emailHtml(texts) }
-    }
-    case 'SMS':
-      return { text: paragraphs([title, body]) }
-    case 'PUSH':
-      return { title: title || firstLine(body), text: body, payload: data }
-    case 'INBOX':
-      return { title, text: body, payload: data }
-    case 'DIRECT_MESSAGE':
-      return { text: paragraphs([title, body]) }
-    case 'WEBHOOK':
-      return { title, text: body, payload: { messageId, ...said, data } }
-  }
+  const printer = createPrinter(contextOf(job, brand), { onMissing: job.onMissing })
+  if (job.channel === 'EMAIL') return renderEmail(document, createFlow(printer, document.refs), job, brand)
+  return RENDERERS[job.channel](messageOf(job, document, printer))
 }
 
-function contextOf({ data, profile, tenant, brand, urls }: RenderInput) {
+function contextOf({ values }: RenderJob, brand: RenderedBrand | null): TemplateContext {
   return {
-    data,
-    profile: profile ?? null,
-    tenant: tenant ? { ...tenant.properties, id: tenant.id, name: tenant.name } : null,
-    brand: brand ? { id: brand.id, name: brand.name, colors: brand.colors, logo: brand.logo, theme: brand.theme } : null,
-    urls: urls ?? null,
+    ...values,
+    brand: brand && { id: brand.id, name: brand.name, colors: brand.colors, logo: brand.logo, theme: brand.theme },
     snippets: brand?.snippets ?? new Map<string, string>(),
   }
 }
 
-function emailTexts(title: string, body: string, { brand, urls }: RenderInput, print: (source: string) => string): EmailTexts {
-  return {
-    title,
-    body,
-    header: print(brand?.email?.header ?? '').trim(),
-    footer: print(brand?.email?.footer ?? '').trim(),
-    logo: brand?.logo ? { ...brand.logo, alt: brand.logo.alt ?? brand.name } : null,
-    color: brand?.colors?.primary ?? null,
-    urls: urls ?? NO_URLS,
-  }
+// ── What jobs of one template and brand have in common is read once ──────────
+
+const CACHED_BYTES = 32 * 1024 * 1024
+const MOST_AUDIENCES = 100
+
+interface Read {
+  readonly content: Content
+  readonly documents: LRUCache<string, Document>
 }
 
-/** A title is one line on every channel: control characters and bidirectional overrides would let it pose as something else. */
-export function oneLine(text: string): string {
-  return text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replace(/[\u200b\u202a-\u202e\u2066-\u2069\ufeff]/g, '')
-    .trim()
+const contents = new LRUCache<string, Read>({ maxSize: CACHED_BYTES, sizeCalculation: (_read, text) => 16 * text.length + 1 })
+const brands = new LRUCache<string, RenderedBrand>({
+  maxSize: CACHED_BYTES,
+  sizeCalculation: (_brand, text) => 4 * text.length + 1,
+})
+
+/** The same object for the same document and audience, so that what is compiled of it can be remembered by it. */
+function documentOf({ document, channel, provider, locale }: RenderJob): Document {
+  const read = memoised(contents, document, () => ({
+    content: JSON.parse(document) as Content,
+    documents: new LRUCache<string, Document>({ max: MOST_AUDIENCES }),
+  }))
+  const audience: Audience = { channel, provider, locale }
+  return memoised(read.documents, JSON.stringify(audience), () => resolveDocument(read.content, audience))
 }
 
-function firstLine(body: string): string {
-  const line = oneLine(body.trimStart().split('\n', 1)[0] ?? '')
-  return line.length <= 78 ? line : `${cutText(line, 77)}…`
+function brandOf(text: string): RenderedBrand {
+  return memoised(brands, text, () => {
+    const brand = JSON.parse(text) as Omit<RenderedBrand, 'snippets'> & { readonly snippets: Readonly<Record<string, string>> }
+    return { ...brand, snippets: new Map(Object.entries(brand.snippets)) }
+  })
 }
 
-/** The beginning of a text, at most so many UTF-16 units long: cut between graphemes, never inside one. */
-export function cutText(text: string, length: number): string {
-  if (text.length <= length) return text
-  let end = 0
-  for (const { segment } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text)) {
-    if (end + segment.length > length) break
-    end += segment.length
-  }
-  return text.slice(0, end)
+function memoised<T extends object>(cache: LRUCache<string, T>, key: string, make: () => T): T {
+  const known = cache.get(key)
+  if (known !== undefined) return known
+  const fresh = make()
+  cache.set(key, fresh)
+  return fresh
 }
