@@ -6,6 +6,7 @@ import { checkSnippets, createChecker } from '../render/template-check.ts'
 import { isWebUrl } from '../render/urls.ts'
 import { type BrandRow, findTenantOfBrand } from '../store/brand.ts'
 import { deleteRow, lockRow, putRow } from '../store/row.ts'
+import { findTemplateWith } from '../store/template.ts'
 import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'
@@ -51,7 +52,7 @@ export const putBrand: Command<PutBrandInput, { id: string }> = async (scope, { 
 /**
  * False where there was none.
  *
- * @throws Refusal CONFLICT for the brand that holds where no other does, and for one that a tenant has
+ * @throws Refusal CONFLICT for the brand that holds where no other does, and for one that a tenant or a published template has
  */
 export const deleteBrand: Command<{ readonly id: string }, boolean> = async (scope, { id }) => {
   const { environmentId } = scope.actor
@@ -62,6 +63,10 @@ export const deleteBrand: Command<{ readonly id: string }, boolean> = async (sco
   const tenant = await findTenantOfBrand(scope.tx, environmentId, id)
   if (tenant !== null) {
     throw new Refusal('CONFLICT', `The brand '${id}' is that of the tenant '${tenant}': give the tenant another one first.`)
+  }
+  const template = await findTemplateWith(scope.tx, environmentId, { brandId: id })
+  if (template !== null) {
+    throw new Refusal('CONFLICT', `The brand '${id}' is that of the template '${template}': publish it with another one first.`)
   }
   await deleteRow(scope.tx, 'brand', environmentId, id)
   return true

@@ -2,7 +2,7 @@ import { checkAttachmentName, checkMailHeader, checkWebhookHeader, parseMailbox 
 import type { AddressGuard, Channel, Header } from '../channels/provider.ts'
 import { badInput } from '../errors.ts'
 import { checkCondition } from '../render/condition.ts'
-import { durationMs } from './duration.ts'
+import { durationMs, durationText } from './duration.ts'
 import { checkId, checkSlug } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'
 import type { RoutingMethod } from './routing.ts'
@@ -226,6 +226,25 @@ const MOST_UTM = 256
 export function checkUtm(utm: Said<Utm>, path: Path): Utm {
   for (const [name, text] of Object.entries(utm)) checkText(text, [...path, name], MOST_UTM)
   return said<Utm>(utm)
+}
+
+/** As a caller says it: what checkChannels makes this of. */
+export function channelsInputOf(settings: ChannelsSettings): ChannelsInput {
+  const names = Object.keys(CHANNEL_OF) as (keyof ChannelsInput)[]
+  const given = names.flatMap((name) => {
+    const one = settings[CHANNEL_OF[name]]
+    return one === undefined ? [] : [[name, withTimeout(one)]]
+  })
+  return Object.fromEntries(given)
+}
+
+/** As a caller says it: what checkProviderSettings makes this of. */
+export function providersInputOf(settings: readonly ProviderSettings[]): readonly ProviderSettingsInput[] {
+  return settings.map(withTimeout)
+}
+
+function withTimeout<T extends { readonly timeoutMs?: number }>({ timeoutMs, ...rest }: T) {
+  return timeoutMs === undefined ? rest : { ...rest, timeout: durationText(timeoutMs) }
 }
 
 // ── Overrides ────────────────────────────────────────────────────────────────

@@ -16,3 +16,8 @@ export function durationMs(text: string, path?: readonly (string | number)[]): n
     throw new Refusal('BAD_USER_INPUT', message, { issues: path ? [{ path, message }] : [], cause })
   }
 }
+
+/** Milliseconds as an ISO 8601 duration: 900,000 is "PT15M". */
+export function durationText(ms: number): string {
+  return Temporal.Duration.from({ milliseconds: ms }).round({ largestUnit: 'hours' }).toString()
+}

@@ -1,7 +1,7 @@
 import { badInput, notFound, type Refusal } from '../errors.ts'
+import { checkContent as checkWhole } from '../render/check.ts'
 import type { Content, Element } from '../render/element.ts'
 import type { MissingVariable } from '../render/job.ts'
-import { checkTemplate } from '../render/template-check.ts'
 import type { Reference } from '../store/reference.ts'
 import type { Actor } from './actor.ts'
 import {
@@ -109,9 +109,6 @@ export interface CheckedSend {
   readonly data: readonly { readonly place: number; readonly data: JsonObject | null }[]
 }
 
-const MAX_TITLE = 2_000
-const MAX_BODY = 256 * 1024
-
 /**
  * Everything about a send that can be refused without the database. The sentences are the ones this field's users know.
  * @throws Refusal BAD_USER_INPUT with the path of the fault
@@ -169,18 +166,9 @@ function checkGroups(groups: readonly Group[]): readonly Group[] {
 
 /** What a message or a template says, as it is kept. @throws Refusal BAD_USER_INPUT with the path of the fault */
 export function checkContent(content: ContentInput, path: readonly (string | number)[]): Content {
-  const { title = null, body = null, version, elements } = content
-  if (!title && !body) throw badInput(path, "'content' must contain one of: 'title', 'body', or 'elements'")
-  if (title !== null && title.length > MAX_TITLE) {
-    throw badInput([...path, 'title'], `'title' must be at most ${MAX_TITLE.toLocaleString('en')} characters.`)
-  }
-  if (body !== null && body.length > MAX_BODY) {
-    throw badInput([...path, 'body'], `'body' must be at most ${MAX_BODY.toLocaleString('en')} characters.`)
-  }
-  for (const [name, text] of Object.entries({ title, body })) {
-    const wrong = text === null ? null : checkTemplate(text)
-    if (wrong !== null) throw badInput([...path, name], `'${name}': ${wrong}`)
-  }
+  const { title, body, version, elements } = content
+  const fault = checkWhole(said<object>({ title, body, version, elements }))
+  if (fault !== null) throw badInput([...path, ...fault.path], fault.message)
   return said<Content>({ title, body, version, elements: elements as readonly Element[] | null | undefined })
 }
 

@@ -2,17 +2,19 @@ import { notFound, Refusal } from '../errors.ts'
 import type { Db } from '../store/database.ts'
 import { readPublished, type TemplateVersions, type VersionRef, versionKey } from '../store/template.ts'
 import { type ChannelSettings, type ChannelsSettings, type ProviderSettings, said } from './channel-settings.ts'
+import { dataProblems } from './data-schema.ts'
 import { deepMerge, type JsonObject } from './json.ts'
 import type { CheckedSend, Definition } from './send.ts'
 import type { TemplateDraft } from './template.ts'
 
 /** Something that may name a template. */
-const dataProblems = (_schema: JsonObject, _data: JsonObject): { path: (string | number)[]; message: string }[] => []
-
 interface Naming {
   readonly environmentId: string
   readonly definition: Definition
 }
+
+/** What of a send its template has to do with. */
+type Settling = Pick<CheckedSend, 'definition' | 'data'>
 
 /**
  * Sends with the version of the template that they use from now on, whatever is published later, and the topic that it
@@ -21,11 +23,11 @@ interface Naming {
  * @returns for each the send, or why it is refused: NOT_FOUND for a template that is not there, BAD_USER_INPUT for data that
  * do not satisfy its schema
  */
-export async function settleTemplates(
+export async function settleTemplates<S extends Settling>(
   db: Db,
   versions: TemplateVersions,
-  sends: readonly { readonly environmentId: string; readonly input: CheckedSend }[],
-): Promise<readonly (CheckedSend | Refusal)[]> {
+  sends: readonly { readonly environmentId: string; readonly input: S }[],
+): Promise<readonly (S | Refusal)[]> {
   const named = sends.flatMap(({ environmentId, input: { definition } }) =>
     definition.template === undefined ? [] : [{ environmentId, id: definition.template.id }],
   )
@@ -42,10 +44,10 @@ export async function settleTemplates(
   })
 }
 
-const keyOf = (environmentId: string, { definition }: CheckedSend) => `${environmentId}\n${definition.template?.id}`
+const keyOf = (environmentId: string, { definition }: Settling) => `${environmentId}\n${definition.template?.id}`
 
 /** published: undefined where there is no such template. */
-function settle(input: CheckedSend, published: number | null | undefined): CheckedSend | Refusal {
+function settle<S extends Settling>(input: S, published: number | null | undefined): S | Refusal {
   const { template } = input.definition
   if (template === undefined) return input
   if (published === undefined) return notFound('template', template.id)
@@ -53,7 +55,7 @@ function settle(input: CheckedSend, published: number | null | undefined): Check
 }
 
 /** The topic that holds is kept with the message: a later version does not move it to another. */
-function settleBy(input: CheckedSend, { topicId, dataSchema }: TemplateDraft): CheckedSend | Refusal {
+function settleBy<S extends Settling>(input: S, { topicId, dataSchema }: TemplateDraft): S | Refusal {
   const unfit = dataSchema && checkData(dataSchema, input)
   if (unfit) return unfit
   const { definition } = input
@@ -61,7 +63,7 @@ function settleBy(input: CheckedSend, { topicId, dataSchema }: TemplateDraft): C
 }
 
 /** Those who say nothing of their own are one to the schema. */
-function checkData(schema: JsonObject, { definition, data }: CheckedSend): Refusal | null {
+function checkData(schema: JsonObject, { definition, data }: Settling): Refusal | null {
   const silent = data.find((one) => one.data === null)
   const speaking = data.filter((one) => one.data !== null)
   for (const { place, data: own } of silent ? [silent, ...speaking] : speaking) {

@@ -14,13 +14,12 @@ import {
   said,
 } from './channel-settings.ts'
 import type { Command, Scope } from './command.ts'
+import { checkDataSchema } from './data-schema.ts'
+import { breakingChanges } from './data-schema-change.ts'
 import { checkId, checkName } from './id.ts'
 import { checkSize, type JsonObject } from './json.ts'
 import { checkRouting, type Routing, type RoutingInput } from './routing.ts'
 import { type ContentInput, checkContent, checkTags, missing } from './send.ts'
-
-const checkDataSchema = (_schema: JsonObject): string | null => null
-const breakingChanges = (_a: JsonObject | null, _b: JsonObject | null): readonly string[] => []
 
 export interface TemplateInput {
   readonly name: string

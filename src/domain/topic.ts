@@ -1,6 +1,8 @@
 import type { Channel } from '../channels/provider.ts'
-import { badInput } from '../errors.ts'
+import { badInput, Refusal } from '../errors.ts'
 import type { PreferenceStatus } from '../generated/tables.ts'
+import { lockRow } from '../store/row.ts'
+import { findTemplateWith } from '../store/template.ts'
 import { deleteTopicRow, upsertTopic } from '../store/topic.ts'
 import type { Command } from './command.ts'
 import { checkId, checkName } from './id.ts'
@@ -51,6 +53,15 @@ export const putTopic: Command<{ id: string; input: TopicInput }, { id: string }
 /**
  * A topic with all that users, lists and tenants said about it: a later one of the same id begins clean. False where there
  * was none. Messages about it that are still to be planned go to nobody but webhooks.
+ *
+ * @throws Refusal CONFLICT for one that a published template is about: what it says would go to nobody any more
  */
-export const deleteTopic: Command<{ id: string }, boolean> = (scope, { id }) =>
-  deleteTopicRow(scope.tx, scope.actor.environmentId, id)
+export const deleteTopic: Command<{ id: string }, boolean> = async (scope, { id }) => {
+  const { environmentId } = scope.actor
+  if (!(await lockRow(scope.tx, 'topic', environmentId, id, 'deletion'))) return false
+  const template = await findTemplateWith(scope.tx, environmentId, { topicId: id })
+  if (template !== null) {
+    throw new Refusal('CONFLICT', `The topic '${id}' is that of the template '${template}': publish it with another one first.`)
+  }
+  return deleteTopicRow(scope.tx, environmentId, id)
+}

@@ -171,7 +171,8 @@ builder.mutationFields((t) => ({
     },
   }),
   deleteBrand: t.boolean({
-    description: 'False where there was none. Refused for the brand default, and for one that a tenant has.',
+    description:
+      'False where there was none. Refused for the brand default, and for one that a tenant or a published template has.',
     authScopes: may({ key: ['CONTENT_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => (await run(context, 'deleteBrand', deleteBrand, { id })).value,

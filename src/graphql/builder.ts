@@ -6,7 +6,7 @@ import { Refusal } from '../errors.ts'
 import type PrismaTypes from '../generated/pothos.ts'
 import { getDatamodel } from '../generated/pothos.ts'
 import type { Context } from './context.ts'
-import { DateTime, Duration, Json, JsonObject, TimeZone } from './scalars.ts'
+import { ContentElement, DateTime, Duration, Json, JsonObject, TimeZone } from './scalars.ts'
 
 /** Who may see a field: keys with any of these scopes (ADMIN is all of them), user tokens with any of those. */
 export interface Scopes {
@@ -21,6 +21,7 @@ export const builder = new SchemaBuilder<{
   DefaultFieldNullability: false
   Scalars: {
     ID: { Input: string; Output: string }
+    ContentElement: { Input: Record<string, unknown>; Output: unknown }
     DateTime: { Input: Date; Output: Date | string }
     Duration: { Input: string; Output: string }
     JSON: { Input: unknown; Output: unknown }
@@ -48,6 +49,7 @@ export const builder = new SchemaBuilder<{
   },
 })
 
+builder.addScalarType('ContentElement', ContentElement)
 builder.addScalarType('DateTime', DateTime)
 builder.addScalarType('Duration', Duration)
 builder.addScalarType('JSON', Json)

@@ -61,13 +61,23 @@ export const JsonObject = new GraphQLScalarType({
   name: 'JSONObject',
   description: 'A JSON object.',
   serialize: (value) => value,
-  parseValue: objectOnly,
-  parseLiteral: (node, variables) => objectOnly(literal(node, variables ?? {})),
+  parseValue: (value) => objectOnly(value, 'A JSON object is expected here.'),
+  parseLiteral: (node, variables) => objectOnly(literal(node, variables ?? {}), 'A JSON object is expected here.'),
 })
 
-function objectOnly(value: unknown): unknown {
+const ELEMENT = "An element is expected here: an object with a type, like { type: 'text', content: 'Hello' }."
+
+export const ContentElement = new GraphQLScalarType({
+  name: 'ContentElement',
+  description: 'One element of a content: an object with a type, and what that type may say.',
+  serialize: (value) => value,
+  parseValue: (value) => objectOnly(value, ELEMENT),
+  parseLiteral: (node, variables) => objectOnly(literal(node, variables ?? {}), ELEMENT),
+})
+
+function objectOnly(value: unknown, otherwise: string): unknown {
   if (isObject(value)) return value
-  throw badInput([], 'A JSON object is expected here.')
+  throw badInput([], otherwise)
 }
 
 /** A number written in the document is kept exactly or refused: never silently another one. */

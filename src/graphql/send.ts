@@ -5,17 +5,13 @@ import { Refusal } from '../errors.ts'
 import { may, OF_A_MESSAGE } from './access.ts'
 import { builder } from './builder.ts'
 import { ChannelsInput, ProviderSettingsInput, TimeoutInput, UtmInput } from './channel-settings.ts'
+import { ContentInput } from './content.ts'
 import { actorOf } from './context.ts'
 import { DelayInput } from './delay.ts'
 import { Message } from './message.ts'
 import { RecipientInput } from './recipient.ts'
 import { Request } from './request.ts'
 import { RoutingInput } from './routing.ts'
-
-const ContentInput = builder.inputType('ContentInput', {
-  description: 'What the message says. At least one of title and body.',
-  fields: (t) => ({ title: t.string(), body: t.string() }),
-})
 
 const MetadataInput = builder.inputType('MetadataInput', {
   description: 'For finding messages again: at most 9 tags of at most 30 characters.',
@@ -32,17 +28,21 @@ export const SendInput = builder.inputType('SendInput', {
   fields: (t) => ({
     to: t.field({ type: [RecipientInput], required: true }),
     content: t.field({ type: ContentInput, description: 'Exactly one of content and template.' }),
-    template: t.id({ description: "A template's id. An unknown one is an error of status 404." }),
-    data: t.field({ type: 'JSONObject' }),
+    template: t.id({
+      description: "A template's id: the version that is published now. An unknown one is an error of status 404.",
+    }),
+    data: t.field({ type: 'JSONObject', description: "What variables read. It must satisfy the template's dataSchema." }),
     brandId: t.id({ description: "Over the tenant's brand." }),
     tenantId: t.id({
       description: 'The tenant whose brand, default preferences and profile hold for every recipient.',
     }),
     locale: t.string({ description: 'A language tag (BCP 47).' }),
     routing: t.field({ type: RoutingInput, description: "Over the template's and the environment's." }),
-    channels: t.field({ type: ChannelsInput }),
-    providers: t.field({ type: [ProviderSettingsInput] }),
-    topicId: t.id({ description: 'What the message is about: whoever opted out of it does not get the message.' }),
+    channels: t.field({ type: ChannelsInput, description: "Over the template's, setting by setting." }),
+    providers: t.field({ type: [ProviderSettingsInput], description: "Over the template's, setting by setting." }),
+    topicId: t.id({
+      description: "What the message is about, over the template's topic: whoever opted out of it does not get the message.",
+    }),
     delay: t.field({ type: DelayInput }),
     timeout: t.field({ type: TimeoutInput }),
     expiresAt: t.field({

@@ -120,7 +120,8 @@ builder.mutationFields((t) => ({
     },
   }),
   deleteTopic: t.boolean({
-    description: 'With all that users, lists and tenants said about it. False where there was none.',
+    description:
+      'With all that users, lists and tenants said about it. False where there was none. Refused for one that a published template is about.',
     authScopes: may({ key: ['CONTENT_WRITE'] }),
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => (await run(context, 'deleteTopic', deleteTopic, { id })).value,

@@ -52,7 +52,7 @@ beforeAll(async () => {
 })
 afterAll(() => home.stop())
 
-/** Makes one of everything, called after `name`. Templates and jobs do not exist yet. */
+/** Makes one of everything, called after `name`. Jobs do not exist yet. */
 async function furnish(client: Client, name: string): Promise<Readonly<Record<Noun, string>>> {
   const user = `${name}-user`
   const put = (noun: string, input: string) =>
@@ -63,6 +63,8 @@ async function furnish(client: Client, name: string): Promise<Readonly<Record<No
   await put('Audience', `{ name: "${name}", filter: { operator: EXISTS, path: "name" } }`)
   await put('Brand', `{ name: "${name}" }`)
   await put('Tenant', `{ name: "${name}" }`)
+  await put('Template', `{ name: "${name}", content: { title: "${name}" } }`)
+  await ask(client, `mutation { publishTemplate(id: "${name}-Template") { id } }`)
   await put('Provider', `{ kind: "inbox", settings: {}, name: "${name}" }`)
   await ask(client, `mutation { addTenantMember(tenantId: "${name}-Tenant", userId: "${user}") { id } }`)
   await ask(client, `mutation { subscribeToList(listId: "${name}-List", userIds: "${user}") { id } }`)
@@ -116,7 +118,8 @@ const NOUN_OF: { readonly [name: string]: Noun } = {
 function nounAt(root: string, path: string): Noun {
   if (root.endsWith('DeadLetters')) return 'deadLetter'
   const parts = path.split('.')
-  const name = parts.at(-1) !== 'id' ? parts.at(-1)! : (parts.at(-2) ?? root.replace(/^(put|delete|cancel|resend|archive)/, ''))
+  const name =
+    parts.at(-1) !== 'id' ? parts.at(-1)! : (parts.at(-2) ?? root.replace(/^(put|publish|delete|cancel|resend|archive)/, ''))
   const lower = `${name[0]!.toLowerCase()}${name.slice(1)}`
   const noun = NOUN_OF[lower] ?? NOUNS.find((one) => one === lower)
   if (noun === undefined) throw new Error(`What id of the other environment does ${root} take at ${path}?`)
@@ -250,6 +253,7 @@ test('What is done with ids of the other environment changes nothing there', asy
     `{ user(id: "${theirs.user}") { profile lists { nodes { id } } tenants { nodes { id } } } topic(id: "${theirs.topic}") { name }
        list(id: "${theirs.list}") { name subscriberCount } audience(id: "${theirs.audience}") { name memberCount }
        tenant(id: "${theirs.tenant}") { name members { nodes { id } } } brand(id: "${theirs.brand}") { name }
+       template(id: "${theirs.template}") { name draft { content { title } } published { number } }
        provider(id: "${theirs.provider}") { name } message(id: "${theirs.message}") { traceId status request { archivedAt } }
        messages(filter: { archived: null }) { nodes { id } } deadLetters { nodes { id } } }`,
   )
@@ -262,6 +266,7 @@ test('What is done with ids of the other environment changes nothing there', asy
     list: { subscriberCount: 1 },
     audience: { memberCount: 1 },
     topic: { name: CANARY },
+    template: { name: CANARY, published: { number: 1 } },
     deadLetters: { nodes: [{ id: theirs.deadLetter }] },
   })
 })

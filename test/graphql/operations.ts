@@ -102,8 +102,9 @@ const EXTRA: { readonly [type: string]: readonly string[] } = {
   IssueTokenInput: ['userId'],
 }
 
-/** A recipient is of one kind. */
+/** A recipient is of one kind, and a send has a content or a template. */
 function extraOf(type: string, path: string, also: readonly string[]): readonly string[] {
+  if (type === 'SendInput' && leadsTo(also, `${path}.template`)) return []
   if (type !== 'RecipientInput') return EXTRA[type] ?? []
   return ['listId', 'audienceId', 'tenant'].some((kind) => leadsTo(also, `${path}.${kind}`)) ? [] : ['userId']
 }
