@@ -40,6 +40,18 @@ export async function lockTemplate(tx: Tx, environmentId: string, id: string): P
   return rows[0] ?? null
 }
 
+/** What the draft says; null where there is no such template. */
+export async function readDraft(db: Db, environmentId: string, id: string): Promise<unknown> {
+  const row = await db
+    .selectFrom('template')
+    .select('draft')
+    .where('environment_id', '=', environmentId)
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+  return row?.draft ?? null
+}
+
 /** False where there was none. Its versions stay: they are what messages were sent with, and what the last of them still need. */
 export async function markDeleted(tx: Tx, environmentId: string, id: string, now: Date): Promise<boolean> {
   const { rows } = await sql`
