@@ -15,6 +15,7 @@ import { createLog } from './log/follow.ts'
 import { createMemoryCarrier } from './log/memory.ts'
 import { createRedisCarrier } from './log/redis.ts'
 import type { Observer } from './observe.ts'
+import { createRenderPool } from './render/pool.ts'
 import { createSecrets } from './secrets.ts'
 import { openStore } from './store/database.ts'
 import { type Embedded, startEmbedded } from './store/embedded.ts'
@@ -69,6 +70,8 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
     const guard = createAddressGuard({ allowedNetworks: config.allowedNetworks, own: ownHosts(config) })
     const http = createHttpDoor({ guard })
     undo.add('http', () => http.close())
+    const renderer = createRenderPool({ log })
+    undo.add('render threads', () => renderer.close())
     const providers = [...createProviders(), ...(world.providers ?? [])]
     undo.add('providers', () => closeAll(providers))
     const mail = await startMail(config, undo)
@@ -89,6 +92,7 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       eventLog,
       guard,
       http,
+      renderer,
       providers,
       builtIns,
       publicUrl,

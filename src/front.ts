@@ -126,6 +126,7 @@ function createGraph(house: House, commands: Commands): Graph {
       versions: house.versions,
       vault: secrets,
       builtIns: house.builtIns,
+      renderer: house.renderer,
       links: previewLinks(house.publicUrl),
       now,
     }),

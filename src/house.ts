@@ -7,6 +7,7 @@ import type { Links } from './domain/link.ts'
 import type { Carrier } from './log/carrier.ts'
 import type { Log } from './log/follow.ts'
 import type { Metrics } from './observe.ts'
+import type { RenderPool } from './render/pool.ts'
 import type { Secrets } from './secrets.ts'
 import type { Store } from './store/database.ts'
 import type { TemplateVersions } from './store/template.ts'
@@ -24,6 +25,7 @@ export interface House {
   readonly eventLog: Log
   readonly guard: AddressGuard
   readonly http: HttpDoor
+  readonly renderer: RenderPool
   readonly providers: readonly Provider[]
   readonly builtIns: readonly BuiltInAccount[]
   /** Where people reach us. */

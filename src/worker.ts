@@ -32,6 +32,7 @@ export function createWorker(house: House, commit: Commit, onlyProcess: boolean)
     record: createRecord({ db: store.db, published: eventLog.published }),
     providers: house.providers,
     http: house.http,
+    renderer: house.renderer,
     links: house.links,
     breakers: createBreakers({ now, random: house.random, log: house.log }),
     throttle: createThrottle({ db: store.db, now }),

@@ -7,7 +7,6 @@ import { type AttemptOutcome, isUserNamed, type Move } from '../domain/route.ts'
 import type { DeliveryStatus, MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { NewEvent } from '../log/event.ts'
 import type { Held } from '../queue/kinds.ts'
-import { cutText } from '../render/line.ts'
 import type { NewInboxMessage } from '../store/inbox.ts'
 import type { ProviderState } from '../store/provider.ts'
 import type { DeliveryChange, MessageChange, NewPlan } from '../store/record.ts'
@@ -179,19 +178,17 @@ function acceptedEntry({ letter, step, content, outcome, now }: Parameters<typeo
   }
 }
 
-const PREVIEW_LENGTH = 200
-
 function inboxMessage(letter: Letter, content: ContentToSend, now: Date): NewInboxMessage {
   const { row } = letter
-  const body = content.text ?? null
   return {
     environmentId: row.environmentId,
     id: row.id,
     userId: row.userId!,
     tenantId: row.tenantId,
     title: content.title ?? null,
-    preview: content.preview ?? (body === null ? null : cutText(body, PREVIEW_LENGTH)),
-    body,
+    preview: content.preview ?? null,
+    body: content.text ?? null,
+    actions: (content.actions ?? []).map(({ label, href, ...data }) => ({ label, href, data })),
     data: content.payload ?? {},
     tags: row.tags,
     createdAt: now,

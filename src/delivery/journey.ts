@@ -4,12 +4,13 @@ import type { HttpDoor, Outcome, Provider, Rendered } from '../channels/provider
 import type { CallbackLinks } from '../domain/callback-link.ts'
 import type { Links } from '../domain/link.ts'
 import { type Decision, overLimit, type Plan, plan, type Routed, type Step, type Stopped } from '../domain/plan.ts'
-import { renderInputOf, type Urls, unrendered, urlsOf } from '../domain/rendering.ts'
+import { refusalOf, renderJobOf, unrendered, urlsOf } from '../domain/rendering.ts'
 import type { Move } from '../domain/route.ts'
 import { CALL_TIMEOUT_MS } from '../domain/time-budget.ts'
-import type { Perform, Work } from '../queue/kinds.ts'
-import { render } from '../render/content.ts'
+import { fairnessOf, type Perform, type Work } from '../queue/kinds.ts'
+import type { RenderPool } from '../render/pool.ts'
 import { RenderRefusal } from '../render/template.ts'
+import type { Urls } from '../render/urls.ts'
 import { isConnectionLost } from '../store/connect.ts'
 import type { Breakers } from './breaker.ts'
 import { callProvider } from './call.ts'
@@ -40,6 +41,7 @@ export interface JourneyParts {
   readonly record: WriteEntry
   readonly providers: readonly Provider[]
   readonly http: HttpDoor
+  readonly renderer: Pick<RenderPool, 'render'>
   readonly links: Links
   readonly callbacks: Pick<CallbackLinks, 'urlOf'>
   readonly breakers: Breakers
@@ -109,7 +111,8 @@ class Journey {
   readonly turns: Turns
   readonly #gates: Gates
   readonly #urls: Urls
-  readonly #contents = new Map<Step['channel'], Rendered>()
+  /** By account, since an account may have words of its own. */
+  readonly #contents = new Map<string, Rendered | RenderRefusal>()
   /** Calls that are under way, each until its result is written. */
   readonly #calls = new Set<Promise<void>>()
   readonly #writer: Writer
@@ -182,7 +185,7 @@ class Journey {
     try {
       while (!this.#isOver) {
         const { move } = this.turns.next(route, this.parts.now())
-        if (move.kind === 'try') await this.#start(move.steps, route)
+        if (move.kind === 'try') await this.#prepare(move.steps, route)
         else if (this.#calls.size > 0) await this.#untilNews(move)
         else await this.#end(move, route)
       }
@@ -229,10 +232,35 @@ class Journey {
     await this.#writer.write({ job: this.work.job, after: 'settle' })
   }
 
+  /** Rendering takes its time, after which something else may be next: so what is rendered begins when it is asked for again. */
+  async #prepare(steps: readonly Step[], route: Routed): Promise<void> {
+    const missing = steps.filter(({ providerId }) => !this.#contents.has(providerId))
+    if (missing.length > 0) return this.#renderEach(missing)
+    const refused = steps.find(({ providerId }) => this.#contents.get(providerId) instanceof RenderRefusal)
+    if (refused === undefined) return this.#start(steps, route)
+    // What no channel can say is nothing to be tried again.
+    const refusal = this.#contents.get(refused.providerId) as RenderRefusal
+    await this.#refuse(unrendered(refused.channel, refusal, route.decisions))
+  }
+
+  async #renderEach(steps: readonly Step[]): Promise<void> {
+    const { occasion, situation, row } = this.letter
+    const fairnessKey = fairnessOf(row.environmentId, row.tenantId)
+    const accounts = new Map(steps.map((step) => [step.providerId, step]))
+    const rendered = [...accounts.values()].map(async ({ channel, providerId, kind }) => {
+      const reader = { channel, provider: { id: providerId, kind } }
+      const job = renderJobOf(reader, occasion, situation, this.#urls, row.id, { recipient: row.recipient })
+      this.#contents.set(providerId, await this.parts.renderer.render(job, fairnessKey).catch(refusalOf))
+    })
+    await Promise.all(rendered)
+  }
+
+  #contentOf({ providerId }: Step): Rendered {
+    return this.#contents.get(providerId) as Rendered
+  }
+
   /** Notes an attempt of each step and calls their providers. */
   async #start(steps: readonly Step[], route: Routed): Promise<void> {
-    const refused = this.#renderEach(steps, route)
-    if (refused !== null) return this.#refuse(refused)
     if (this.letter.row.mode === 'SIMULATE') return this.#simulate(steps, route)
     const decisions = [...route.decisions, ...this.turns.passedOver(route, this.parts.now(), steps)]
     const { first, attempts } = this.#begin(steps, route)
@@ -254,21 +282,6 @@ class Journey {
     }
   }
 
-  /** What no channel can say is nothing to be tried again. */
-  #renderEach(steps: readonly Step[], { decisions }: Routed): Stopped | null {
-    const { occasion, situation, row } = this.letter
-    for (const { channel } of steps) {
-      if (this.#contents.has(channel)) continue
-      try {
-        this.#contents.set(channel, render(channel, renderInputOf(channel, occasion, situation, this.#urls, row.id)))
-      } catch (refusal) {
-        if (refusal instanceof RenderRefusal) return unrendered(channel, refusal, decisions)
-        throw refusal
-      }
-    }
-    return null
-  }
-
   async #refuse(refused: Stopped): Promise<void> {
     await Promise.all(this.#calls)
     this.#isOver = true
@@ -277,7 +290,7 @@ class Journey {
 
   async #simulate(steps: readonly Step[], { decisions }: Routed): Promise<void> {
     this.#isOver = true
-    const simulated = steps.map((step) => ({ step, content: this.#contents.get(step.channel)! }))
+    const simulated = steps.map((step) => ({ step, content: this.#contentOf(step) }))
     await this.#writer.write(simulatedEntry(this.letter, this.work.job, simulated, decisions, this.parts.now()))
   }
 
@@ -288,7 +301,7 @@ class Journey {
     const attempts = steps.map((step, index) => ({
       step,
       ...before[index]!,
-      content: this.#contents.get(step.channel)!,
+      content: this.#contentOf(step),
       gate: this.#gates.begin(step, before[index]!.known !== undefined),
       delivery: this.turns.begin(step, this.work.job.fence, now),
     }))

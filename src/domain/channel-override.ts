@@ -1,5 +1,5 @@
 import type { Channel, Rendered } from '../channels/provider.ts'
-import { oneLine } from '../render/line.ts'
+import { firstLine, oneLine } from '../render/line.ts'
 import { said } from './channel-settings.ts'
 import { deepMerge, isObject } from './json.ts'
 import type { Definition } from './send.ts'
@@ -35,7 +35,7 @@ export function contentToSend(
     case 'PUSH':
       return over({ title: title && oneLine(title), text: bodyText, payload })
     case 'INBOX':
-      return over({ title: title && oneLine(title), text: bodyText, preview, payload })
+      return over({ title: title && oneLine(title), text: bodyText, preview: preview ?? previewOf(bodyText), payload })
     case 'DIRECT_MESSAGE': {
       const { blocks: _blocks, payload: _payload, ...others } = content
       // Blocks that say something else would be shown instead.
@@ -45,3 +45,6 @@ export function contentToSend(
       return over({ payload: body })
   }
 }
+
+/** What stands in the list is the beginning of what is read. */
+const previewOf = (bodyText: string | undefined) => (bodyText === undefined ? undefined : firstLine(bodyText))

@@ -2,7 +2,8 @@ import { sql } from 'kysely'
 import type { Channel, Rendered } from '../channels/provider.ts'
 import { Refusal } from '../errors.ts'
 import type { MessageReason, MessageStatus } from '../generated/tables.ts'
-import { render } from '../render/content.ts'
+import { fairnessOf } from '../queue/kinds.ts'
+import type { RenderPool } from '../render/pool.ts'
 import { RenderRefusal } from '../render/template.ts'
 import type { Db } from '../store/database.ts'
 import { type PersonRow, readPersons } from '../store/facts.ts'
@@ -18,7 +19,7 @@ import { sealTokens } from './inline-token.ts'
 import type { JsonObject } from './json.ts'
 import { countMembers, readMembers } from './member.ts'
 import { type Decision, type Plan, plan, type Routed, type Snapshot, type Step } from './plan.ts'
-import { type LinkMaker, renderInputOf, unrendered, urlsOf } from './rendering.ts'
+import { type LinkMaker, refusalOf, renderJobOf, unrendered, urlsOf } from './rendering.ts'
 import { isUserNamed, nextMove, type Route } from './route.ts'
 import { type CheckedSend, type Definition, missing, modeOf, referencesOf, refuseLate } from './send.ts'
 import {
@@ -63,6 +64,7 @@ export interface PlanSendParts {
   readonly versions: TemplateVersions
   readonly vault: Vault
   readonly builtIns: readonly BuiltInAccount[]
+  readonly renderer: Pick<RenderPool, 'render'>
   /** They stand in what is shown to whoever plans, so they must not act for the user. */
   readonly links: LinkMaker
   readonly now: () => Date
@@ -179,13 +181,22 @@ async function planEach(
     readGrounds(parts.db, parts.builtIns, environmentIds),
   ])
   let surroundings = await readSurroundings(parts.db, grounds, occasions, parts.now())
-  return addressees.map((addressee, index) => {
+  const planned = addressees.map((addressee, index): Planned => {
     const { label, occasion } = addressee
     const situation = situationOf(occasion, personOf(addressee, persons[index]!), surroundings, parts)
-    const planned = plan(situation.snapshot)
-    if (isCounted && planned.kind === 'route') surroundings = countAlso(surroundings, occasion, situation.snapshot.now)
-    return toMessagePlan(label, occasion, situation, planned, parts.links)
+    const first = plan(situation.snapshot)
+    if (isCounted && first.kind === 'route') surroundings = countAlso(surroundings, occasion, situation.snapshot.now)
+    return { label, occasion, situation, first }
   })
+  return Promise.all(planned.map((one) => toMessagePlan(one, parts)))
+}
+
+/** first: what comes of the message at once. */
+interface Planned {
+  readonly label: string
+  readonly occasion: Occasion
+  readonly situation: Situation
+  readonly first: Plan
 }
 
 /** A user who is none yet is made by the send. */
@@ -193,7 +204,8 @@ function personOf({ newProfile }: Addressee, person: PersonRow): PersonRow {
   return person.profile === null ? { ...person, profile: newProfile } : person
 }
 
-function toMessagePlan(label: string, occasion: Occasion, situation: Situation, first: Plan, links: LinkMaker): MessagePlan {
+async function toMessagePlan(planned: Planned, parts: PlanSendParts): Promise<MessagePlan> {
+  const { label, occasion, situation, first } = planned
   const { decisions } = first
   const scheduledFor = first.kind === 'delay' ? first.until : null
   const whom = { recipient: label, userId: occasion.userId, scheduledFor }
@@ -201,15 +213,18 @@ function toMessagePlan(label: string, occasion: Occasion, situation: Situation, 
   const outcome = first.kind === 'delay' ? 'DELAYED' : 'ROUTED'
   const routed = first.kind === 'delay' ? plan(released(situation.snapshot)) : first
   if (routed.kind !== 'route') return { ...whom, outcome, reason: null, steps: [], decisions }
-  const outputs = renderEach(routed, occasion, situation, links)
-  const steps = routed.steps.map((step) => toStep(step, outputs.get(step.channel)!))
-  const refused = [...outputs].flatMap(([channel, output]) =>
-    output instanceof RenderRefusal ? [{ channel, stopped: unrendered(channel, output, []) }] : [],
-  )
+  const outputs = await renderEach(routed.steps, planned, parts)
+  const steps = routed.steps.map((step) => toStep(step, outputs.get(step.providerId)!))
+  const refused = routed.steps.flatMap(({ channel, providerId }) => {
+    const output = outputs.get(providerId)
+    return output instanceof RenderRefusal ? [{ channel, providerId, stopped: unrendered(channel, output, []) }] : []
+  })
   const tried = firstSteps(routed, situation.snapshot)
-  const deciding = tried.flatMap(({ channel }) => refused.find((one) => one.channel === channel) ?? [])[0]
-  // The deciding one comes last.
-  const inOrder = [...refused.filter((one) => one !== deciding), ...(deciding ? [deciding] : [])]
+  const deciding = tried.flatMap(({ providerId }) => refused.find((one) => one.providerId === providerId) ?? [])[0]
+  // One of each channel; the deciding one comes last.
+  const others = new Map(refused.toReversed().map((one) => [one.channel, one]))
+  if (deciding) others.delete(deciding.channel)
+  const inOrder = [...[...others.values()].toReversed(), ...(deciding ? [deciding] : [])]
   const all = [...decisions, ...inOrder.flatMap(({ stopped }) => stopped.decisions)]
   if (deciding === undefined || first.kind === 'delay') return { ...whom, outcome, reason: null, steps, decisions: all }
   const { status, reason } = deciding.stopped
@@ -221,27 +236,22 @@ function released(snapshot: Snapshot): Snapshot {
   return { ...snapshot, timing: { ...snapshot.timing, delay: null } }
 }
 
-function renderEach(
-  planned: Routed,
-  occasion: Occasion,
-  situation: Situation,
-  links: LinkMaker,
-): ReadonlyMap<Channel, Rendered | RenderRefusal> {
+/** By account. */
+async function renderEach(
+  steps: readonly Step[],
+  { label: recipient, occasion, situation }: Planned,
+  { renderer, links }: PlanSendParts,
+): Promise<ReadonlyMap<string, Rendered | RenderRefusal>> {
   const urls = urlsOf(occasion, situation, links)
   const id = newId('msg')
-  const channels = new Set(planned.steps.map(({ channel }) => channel))
-  return new Map(
-    [...channels].map((channel) => [channel, tryRender(channel, renderInputOf(channel, occasion, situation, urls, id))]),
-  )
-}
-
-function tryRender(channel: Channel, input: Parameters<typeof render>[1]): Rendered | RenderRefusal {
-  try {
-    return render(channel, input)
-  } catch (refusal) {
-    if (refusal instanceof RenderRefusal) return refusal
-    throw refusal
-  }
+  const fairnessKey = fairnessOf(occasion.environmentId, occasion.tenantId)
+  const accounts = new Map(steps.map((step) => [step.providerId, step]))
+  const rendered = [...accounts.values()].map(async ({ channel, providerId, kind }) => {
+    const reader = { channel, provider: { id: providerId, kind } }
+    const job = renderJobOf(reader, occasion, situation, urls, id, { recipient })
+    return [providerId, await renderer.render(job, fairnessKey).catch(refusalOf)] as const
+  })
+  return new Map(await Promise.all(rendered))
 }
 
 /** What would be tried first: where another is left, an account that is passed over for now is not. */

@@ -1,23 +1,19 @@
 import type { Channel } from '../channels/provider.ts'
-import type { RenderInput } from '../render/content.ts'
-import type { RenderRefusal } from '../render/template.ts'
+import type { RenderedBrand } from '../render/brand.ts'
+import { NO_TRACKING, type RenderJob, type Tracking } from '../render/job.ts'
+import { RenderRefusal } from '../render/template.ts'
+import type { Urls } from '../render/urls.ts'
 import type { Links } from './link.ts'
 import type { Decision, Stopped } from './plan.ts'
+import type { Definition } from './send.ts'
 import type { Occasion, Situation } from './situation.ts'
-
-/** The pages of ours that a message may link to; null where there is nobody, or nothing, to link for. */
-export interface Urls {
-  /** On topics that ask for it. */
-  readonly unsubscribe: string | null
-  readonly preferences: string | null
-}
 
 /** Makes links that act for a user, or only look as if. */
 export type LinkMaker = Pick<Links, 'unsubscribeUrl' | 'preferencesUrl'>
 
 const NONE: Urls = { unsubscribe: null, preferences: null }
 
-/** Links are for users, whose choices are kept: an ad-hoc address has none. */
+/** The pages of ours that a message may link to. They are for users, whose choices are kept: an ad-hoc address has none. */
 export function urlsOf({ environmentId, userId, tenantId }: Occasion, { topic }: Situation, links: LinkMaker): Urls {
   if (userId === null) return NONE
   const person = { environmentId, userId, tenantId }
@@ -27,17 +23,81 @@ export function urlsOf({ environmentId, userId, tenantId }: Occasion, { topic }:
   }
 }
 
-/** What a message says and in which context, as a channel renders it. */
-export function renderInputOf(
-  channel: Channel,
+/** Whom a rendering is for. provider: null where none is chosen. */
+export type Reader = Pick<RenderJob, 'channel' | 'provider'>
+
+/** What is known beside the message's circumstances. recipient: as the log names them; by default the user, where it is one. */
+export interface Beside {
+  readonly recipient?: string
+  /** Nothing is tracked by default. */
+  readonly tracked?: Pick<Tracking, 'openUrl' | 'clicks' | 'pushUrl'>
+}
+
+/** A message as one channel and account is to render it. */
+export function renderJobOf(
+  { channel, provider }: Reader,
   occasion: Occasion,
   situation: Situation,
   urls: Urls,
   messageId: string,
-): RenderInput {
-  const { data, snapshot, tenant, emailBrand } = situation
-  const brand = (channel === 'EMAIL' ? emailBrand : null) ?? situation.brand
-  return { content: occasion.definition.content, messageId, data, profile: snapshot.profile, tenant, brand, urls }
+  { recipient, tracked = NO_TRACKING }: Beside = {},
+): RenderJob {
+  const { environmentId, userId, definition, enqueuedAt } = occasion
+  const { data, snapshot, tenant } = situation
+  const brand = (channel === 'EMAIL' ? situation.emailBrand : null) ?? situation.brand
+  const { profile, to } = snapshot
+  const { openUrl, clicks, pushUrl } = tracked
+  return {
+    document: json(definition.content),
+    brand: brand === null ? null : json(brand, withSnippets),
+    channel,
+    provider,
+    locale: to.locale ?? definition.locale ?? (typeof profile.locale === 'string' ? profile.locale : null),
+    onMissing: definition.onMissing ?? 'EMPTY',
+    values: {
+      data,
+      profile,
+      tenant: tenant && { ...tenant.properties, id: tenant.id, name: tenant.name },
+      urls,
+      carillon: {
+        messageId,
+        event: definition.metadata.event,
+        environment: environmentId,
+        recipient: recipient ?? userId,
+        template: definition.template?.id ?? null,
+        year: enqueuedAt.getUTCFullYear(),
+      },
+    },
+    tracking: { utm: utmOf(definition, channel, provider), openUrl, clicks, pushUrl },
+  }
+}
+
+/** What the send says of all its links, under what is said of the channel, under what is said of the account. */
+function utmOf({ metadata, channels, providers }: Definition, channel: Channel, provider: Reader['provider']): Tracking['utm'] {
+  const ofProvider = provider && providers?.find(({ providerId }) => providerId === provider.id)?.utm
+  const said: Record<string, string> = { ...metadata.utm, ...channels?.[channel]?.utm, ...ofProvider }
+  return Object.keys(said).length === 0 ? null : said
+}
+
+/** The content of a template's version, say, is one object for all of its messages. */
+const written = new WeakMap<object, string>()
+
+function json<T extends object>(value: T, formOf: (value: T) => object = (one) => one): string {
+  const text = written.get(value) ?? JSON.stringify(formOf(value))
+  written.set(value, text)
+  return text
+}
+
+const withSnippets = ({ snippets, ...brand }: RenderedBrand) => ({ ...brand, snippets: Object.fromEntries(snippets) })
+
+/**
+ * Of what came of a rendering: the refusal, as a value.
+ *
+ * @throws what is none
+ */
+export function refusalOf(error: unknown): RenderRefusal {
+  if (error instanceof RenderRefusal) return error
+  throw error
 }
 
 /** A message that a channel cannot say: it would not say it later, either. */

@@ -9,6 +9,7 @@ export interface NewInboxMessage {
   readonly title: string | null
   readonly preview: string | null
   readonly body: string | null
+  readonly actions: readonly { readonly label: string; readonly href: string | null; readonly data: object | null }[]
   readonly data: unknown
   readonly tags: readonly string[]
   readonly createdAt: Date
@@ -26,10 +27,11 @@ export interface InboxCounts {
 export async function insertInboxMessages(tx: Tx, messages: readonly NewInboxMessage[]): Promise<ReadonlySet<string>> {
   if (messages.length === 0) return new Set()
   const { rows } = await sql<{ id: string }>`
-    insert into inbox_message (environment_id, id, user_id, tenant_id, title, preview, body, data, tags, created_at, expires_at)
-    select "environmentId", id, "userId", "tenantId", title, preview, body, data, tags, "createdAt", "expiresAt"
+    insert into inbox_message (environment_id, id, user_id, tenant_id, title, preview, body, actions, data, tags, created_at,
+                               expires_at)
+    select "environmentId", id, "userId", "tenantId", title, preview, body, actions, data, tags, "createdAt", "expiresAt"
     from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb)
-      as m("environmentId" text, id text, "userId" text, "tenantId" text, title text, preview text, body text, data jsonb,
+      as m("environmentId" text, id text, "userId" text, "tenantId" text, title text, preview text, body text, actions jsonb, data jsonb,
            tags text[], "createdAt" timestamptz, "expiresAt" timestamptz)
     order by 1, 2
     on conflict do nothing

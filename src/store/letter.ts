@@ -9,6 +9,7 @@ export interface LetterRow extends PersonRow {
   readonly id: string
   readonly requestId: string
   readonly status: MessageStatus
+  readonly recipient: string
   readonly userId: string | null
   readonly tenantId: string | null
   readonly jobId: string | null
@@ -47,7 +48,7 @@ export interface MessageRef {
 /** Reads messages with what is known of their persons, in one statement whatever their number. */
 export async function readLetters(db: Db, refs: readonly MessageRef[]): Promise<ReadonlyMap<string, LetterRow>> {
   const { rows } = await sql<LetterRow>`
-    select m.environment_id as "environmentId", m.id, m.request_id as "requestId", m.status, m.user_id as "userId",
+    select m.environment_id as "environmentId", m.id, m.request_id as "requestId", m.status, m.recipient, m.user_id as "userId",
            m.tenant_id as "tenantId", m.job_id as "jobId", m.list_id as "listId", m.topic_id as "topicId", m.tags, m."to",
            m.enqueued_at as "enqueuedAt", m.scheduled_for as "scheduledFor", m.redriven_at as "redrivenAt",
            m.counted_at as "countedAt", r.definition, r.mode, ${personColumns(sql`m`)},

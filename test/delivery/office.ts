@@ -26,6 +26,7 @@ import { readEvents } from '../../src/log/read.ts'
 import { claim } from '../../src/queue/claim.ts'
 import type { Claimed, Lane, Payload, Work } from '../../src/queue/kinds.ts'
 import { giveBack } from '../../src/queue/settle.ts'
+import { render } from '../../src/render/content.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
 import { createTemplateVersions } from '../../src/store/template.ts'
@@ -101,6 +102,7 @@ export async function openOffice(options: OfficeOptions = {}) {
     record: createRecord({ db: far.db, published: () => {} }),
     providers,
     http,
+    renderer: { render },
     links: createLinks({ vault, publicUrl: () => 'http://carillon.test' }),
     breakers: createBreakers({ now, random: () => 0, log: { info() {}, warn() {} } }),
     throttle: createThrottle({ db: store.db, now }),

@@ -62,6 +62,7 @@ const inbox: NonNullable<Entry['inbox']> = {
   title: 'Hello',
   preview: null,
   body: null,
+  actions: [],
   data: {},
   tags: [],
   expiresAt: null,

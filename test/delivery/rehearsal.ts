@@ -22,6 +22,7 @@ import { createPlanSend } from '../../src/domain/plan-send.ts'
 import { checkSend } from '../../src/domain/send.ts'
 import { claim } from '../../src/queue/claim.ts'
 import type { Claimed, Lane, Payload } from '../../src/queue/kinds.ts'
+import { render } from '../../src/render/content.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
 import { createTemplateVersions } from '../../src/store/template.ts'
@@ -99,6 +100,7 @@ export async function openRehearsal() {
     record: createRecord({ db: store.db, published: () => {} }),
     providers,
     http,
+    renderer: { render },
     links,
     breakers: createBreakers({ now, random: () => 0, log: { info() {}, warn() {} } }),
     throttle: createThrottle({ db: store.db, now }),
@@ -111,7 +113,7 @@ export async function openRehearsal() {
   const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
   const commands = createCommands(commit, vault)
   const expand = createExpand({ db: store.db, versions, commit, builtIns, vault, now, log })
-  const planSend = createPlanSend({ db: readOnly.db, versions, vault, builtIns, links, now })
+  const planSend = createPlanSend({ db: readOnly.db, versions, vault, builtIns, renderer: { render }, links, now })
   const actorOf = (environmentId: string, mode: Configuration['mode']): KeyActor => ({
     kind: 'key',
     environmentId,

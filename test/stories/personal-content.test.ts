@@ -100,7 +100,7 @@ for (const mode of MODES) {
       for (const field of ['title', 'body']) {
         const answer = await send({
           to: [{ email: 'x@example.com' }],
-          content: { title: 'x', [field]: 'one\n{{#if a}}x{{/if}}' },
+          content: { title: 'x', [field]: 'one\n{{#nowhere a}}x{{/nowhere}}' },
         })
         expect(refusalOf(answer)).toEqual({ code: 'BAD_USER_INPUT', path: `input.content.${field}` })
         expect(answer.errors[0]!.message).toContain('Line 2')

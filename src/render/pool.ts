@@ -1,0 +1,122 @@
+import type { Rendered } from '../channels/provider.ts'
+import type { Answer } from './batch.ts'
+import type { RenderJob } from './job.ts'
+import { RenderRefusal } from './template.ts'
+import { createThreads, type Ended, type ThreadOptions } from './threads.ts'
+
+export interface RenderPool {
+  /**
+   * What a channel shows. Jobs of one key take turns with those of others, and never hold more than one thread.
+   *
+   * @param fairnessKey whose it is: an environment and tenant
+   * @throws RenderRefusal for what cannot be rendered, or not within the limits of time and memory
+   */
+  render(job: RenderJob, fairnessKey: string): Promise<Rendered>
+  /** Ends what is under way. */
+  close(): Promise<void>
+}
+
+interface Waiting {
+  readonly job: RenderJob
+  readonly resolve: (content: Rendered) => void
+  readonly reject: (error: unknown) => void
+  /** It broke a limit, or was in a batch that did and nobody knows by which of them: it is tried with no other beside it. */
+  isSuspect: boolean
+  /** How many threads were ended over it. */
+  broken: number
+}
+
+const MOST_JOBS = 50
+/** More than one, so that one that takes long leaves room for others; rendering is a small part of what a process does. */
+const MOST_THREADS = 2
+/** One that ends a second thread is to blame. The first may have been full, or just beginning, when it came to this one. */
+const MOST_BROKEN = 2
+
+/**
+ * Renders in threads of its own, which start when there is something to render and stop when there is not for a while: what
+ * takes too long or too much memory ends its thread and fails alone (reference: reliability G18).
+ *
+ * What a key has to be rendered at once goes as one batch, and a lone job waits for nobody of its own.
+ */
+export function createRenderPool(options: ThreadOptions): RenderPool {
+  const threads = createThreads(MOST_THREADS, options)
+  /** By key, in the order of their turns. */
+  const queues = new Map<string, Waiting[]>()
+  const busy = new Set<string>()
+  let isClosed = false
+
+  function next(): void {
+    for (const [key, queue] of [...queues]) {
+      if (busy.size >= MOST_THREADS) return
+      if (!busy.has(key)) void turn(key, queue)
+    }
+  }
+
+  async function turn(key: string, queue: Waiting[]): Promise<void> {
+    busy.add(key)
+    const group = queue.splice(0, sizeOfGroup(queue))
+    // Behind all others.
+    queues.delete(key)
+    queues.set(key, queue)
+    const ended = await threads.run(group.map(({ job }) => job))
+    settle(ended, group, queue)
+    busy.delete(key)
+    if (queue.length === 0) queues.delete(key)
+    if (!isClosed) next()
+  }
+
+  return {
+    render: (job, fairnessKey) =>
+      new Promise((resolve, reject) => {
+        if (isClosed) return reject(new Error(CLOSED))
+        const queue = queues.get(fairnessKey) ?? []
+        queues.set(fairnessKey, queue)
+        queue.push({ job, resolve, reject, isSuspect: false, broken: 0 })
+        // A microtask later, so that callers of the same turn share the first batch as well.
+        if (queue.length === 1) queueMicrotask(next)
+      }),
+    async close() {
+      isClosed = true
+      await threads.close()
+      for (const one of [...queues.values()].flat()) one.reject(new Error(CLOSED))
+      queues.clear()
+    },
+  }
+}
+
+const CLOSED = 'Rendering has stopped.'
+
+/** Up to the first that is tried alone. */
+function sizeOfGroup(queue: readonly Waiting[]): number {
+  const suspect = queue.slice(0, MOST_JOBS).findIndex(({ isSuspect }) => isSuspect)
+  if (suspect === -1) return MOST_JOBS
+  return Math.max(1, suspect)
+}
+
+/** Those that have no answer go to the front of their queue, one that broke a limit to its end. */
+function settle(ended: Ended, group: readonly Waiting[], queue: Waiting[]): void {
+  if (ended.kind === 'answered') {
+    for (const [index, answer] of ended.answers.entries()) give(answer, group[index]!)
+    queue.unshift(...group.slice(ended.answers.length))
+  } else if (ended.kind === 'failed') {
+    for (const one of group) one.reject(ended.error)
+  } else {
+    const at = group.length === 1 ? 0 : ended.at
+    const [broke] = at === null ? [] : [group[at]!]
+    if (broke === undefined) for (const one of group) one.isSuspect = true
+    queue.unshift(...group.filter((one) => one !== broke))
+    if (broke !== undefined) breakAgain(broke, ended, queue)
+  }
+}
+
+function give(answer: Answer, { resolve, reject }: Waiting): void {
+  if (answer.kind === 'rendered') resolve(answer.content)
+  else reject(answer.kind === 'refused' ? new RenderRefusal(answer.error) : new Error(`Rendering failed: ${answer.error}`))
+}
+
+function breakAgain(one: Waiting, { why, error }: Ended & { kind: 'broken' }, queue: Waiting[]): void {
+  one.broken += 1
+  one.isSuspect = true
+  if (one.broken < MOST_BROKEN) queue.push(one)
+  else one.reject(why === 'fault' ? error : new RenderRefusal(error.message))
+}
