@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import createMarkdown, { type MarkdownIt, type Token } from 'markdown-it'
+import createMarkdown, { type MarkdownIt, type StateInline, type Token } from 'markdown-it'
 import type { Block, List, ListItem, Span } from '../channels/provider.ts'
 import { RenderRefusal } from './template.ts'
 
 /**
  * Markdown as blocks (reference: courier 1.5, text). CommonMark with strikethrough, and these differences, since people
  * write messages in it and not pages: a single line break is one; HTML is text; an address is a link where it says its
- * scheme; indented lines are no code, and a line like `[1]: text` is no definition of a link.
+ * scheme, or stands in angle brackets; indented lines are no code, and a line like `[1]: text` is no definition of a link.
  *
  * It reads texts whose values are left out (template.ts), so that no value can ever be markup. Addresses stay as they are
  * written: they are judged once their values are in (block.ts).
@@ -25,7 +25,23 @@ function create(): MarkdownIt {
   made.normalizeLink = (url) => url
   made.normalizeLinkText = (url) => url
   made.validateLink = () => true
+  made.inline.ruler.before('autolink', 'marked_autolink', linkMark)
   return made
+}
+
+/** `<{{url}}>` is a link as `<https://…>` is: what it leads to is not known here. */
+function linkMark(state: StateInline, isSilent: boolean): boolean {
+  const pattern = /<(\ue000\d+\ue001[^<>\s]*)>/y
+  pattern.lastIndex = state.pos
+  const address = pattern.exec(state.src)?.[1]
+  if (address === undefined) return false
+  if (!isSilent) {
+    state.push('link_open', 'a', 1).attrs = [['href', address]]
+    state.push('text', '', 0).content = address
+    state.push('link_close', 'a', -1)
+  }
+  state.pos += address.length + 2
+  return true
 }
 
 const read = new LRUCache<string, readonly Block[]>({

@@ -32,9 +32,11 @@ function asRow(spans: readonly Span[]): Block {
   return row
 }
 
+/** A cell of few words, one behind the other (a number, and what it counts); null for one that takes more. */
 function lineOf(cell: readonly Block[]): readonly Span[] | null {
-  const [block] = cell
-  if (cell.length > 1 || block === undefined || !('spans' in block) || block.kind === 'quote') return null
-  const text = block.spans.map((span) => span.text).join('')
-  return text.includes('\n') || text.length > LONGEST_CELL ? null : block.spans
+  const lines = cell.map((block) => (block.kind === 'heading' || block.kind === 'text' ? block.spans : null))
+  if (lines.includes(null)) return null
+  const line = (lines as (readonly Span[])[]).flatMap((spans, index) => (index === 0 ? spans : [{ text: ' ' }, ...spans]))
+  const text = line.map((span) => span.text).join('')
+  return text.includes('\n') || text.length > LONGEST_CELL ? null : line
 }

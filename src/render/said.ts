@@ -4,6 +4,7 @@ import type { Document, Node } from './document.ts'
 import type { ActionElement, ImageElement, ListElement, QuoteElement, TextElement } from './element.ts'
 import { type EmailSpan, hrefOf, imageOf, listBlocks, quoteBlocks, textBlocks } from './email-text.ts'
 import { eachShown, type FlowState, printAt, printField } from './flow.ts'
+import { joined } from './markdown.ts'
 import { addRow } from './row.ts'
 import type { Frame } from './template.ts'
 import { isWebUrl } from './urls.ts'
@@ -122,7 +123,7 @@ function withoutLooks(block: Block): Block {
     case 'heading':
     case 'text':
     case 'quote':
-      return { ...block, spans: block.spans.flatMap(plainSpan) }
+      return { ...block, spans: joined(block.spans.flatMap(plainSpan)) }
     case 'list':
       return plainList(block)
     default:
@@ -132,7 +133,7 @@ function withoutLooks(block: Block): Block {
 
 function plainList({ kind, ordered, items }: List): List {
   const plain = items.map(({ spans, children }): ListItem => {
-    return { spans: spans.flatMap(plainSpan), ...(children && { children: plainList(children) }) }
+    return { spans: joined(spans.flatMap(plainSpan)), ...(children && { children: plainList(children) }) }
   })
   return { kind, ordered, items: plain }
 }

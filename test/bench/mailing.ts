@@ -1,6 +1,7 @@
 import { createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { render } from '../../src/render/content.ts'
+import { NO_TRACKING, type RenderJob } from '../../src/render/job.ts'
 import { type Child, startChild } from './child.ts'
 import { graphql, type House, median, openHouse, report } from './house.ts'
 
@@ -58,8 +59,26 @@ export async function benchMailing(mailing: Mailing): Promise<void> {
   }
 }
 
+/** The mail that both send. */
+const job: RenderJob = {
+  document: JSON.stringify(CONTENT),
+  brand: null,
+  channel: 'EMAIL',
+  provider: null,
+  locale: null,
+  onMissing: 'EMPTY',
+  values: {
+    data: {},
+    profile: null,
+    tenant: null,
+    urls: { unsubscribe: null, preferences: null },
+    carillon: { messageId: 'msg_bench', event: null, environment: 'bench', recipient: null, template: null, year: 2026 },
+  },
+  tracking: NO_TRACKING,
+}
+
 async function bare(mailer: Child): Promise<number> {
-  const { text, html } = render('EMAIL', { content: CONTENT, data: {}, messageId: 'msg_bench' })
+  const { text, html } = await render(job)
   const started = performance.now()
   await mailer.ask({ mails, text, html })
   return mails / ((performance.now() - started) / 1000)

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CHANNELS } from '../../src/channels/provider.ts'
 import type { RenderedBrand } from '../../src/render/brand.ts'
-import { type RenderInput, render } from '../../src/render/content.ts'
+import type { Content } from '../../src/render/element.ts'
 import { RenderRefusal } from '../../src/render/template.ts'
+import { type Given, renderContent } from './job.ts'
 
 const BRAND: RenderedBrand = {
   id: 'acme',
@@ -15,13 +16,12 @@ const BRAND: RenderedBrand = {
 }
 const URLS = { unsubscribe: 'https://c.example/u?t=1&s=2', preferences: 'https://c.example/p?t=1' }
 
-const input = (over: Partial<RenderInput> = {}): RenderInput => ({
-  content: { title: 'Hello {{name}}', body: 'Your order {{order.id}} is ready.' },
-  data: { name: 'Ada', order: { id: 7 } },
-  messageId: 'msg_1',
-  ...over,
-})
-const email = (over: Partial<RenderInput> = {}) => render('EMAIL', input(over)) as { subject: string; text: string; html: string }
+const CONTENT: Content = { title: 'Hello {{name}}', body: 'Your order {{order.id}} is ready.' }
+const DATA = { name: 'Ada', order: { id: 7 } }
+
+type Over = Given & { readonly content?: Content }
+const say = ({ content = CONTENT, ...given }: Over = {}) => renderContent(content, { data: DATA, ...given })
+const email = (over: Over = {}) => say({ ...over, channel: 'EMAIL' }) as Promise<{ subject: string; text: string; html: string }>
 
 /** What a reader of HTML sees, its paragraphs on lines of their own. */
 const shown = (html: string) =>
@@ -36,60 +36,78 @@ const shown = (html: string) =>
     .replaceAll('&amp;', '&')
 
 describe('Every channel', () => {
-  test('says what the template says with the values in it', () => {
+  test('says what the template says with the values in it', async () => {
     const title = 'Hello Ada'
     const body = 'Your order 7 is ready.'
-    const { data } = input()
-    expect(email()).toMatchObject({ subject: title, text: `${title}\n\n${body}` })
-    expect(render('SMS', input())).toEqual({ text: `${title}\n\n${body}` })
-    expect(render('PUSH', input())).toEqual({ title, text: body, payload: data })
-    expect(render('INBOX', input())).toEqual({ title, text: body, payload: data })
-    expect(render('DIRECT_MESSAGE', input())).toEqual({ text: `${title}\n\n${body}` })
-    expect(render('WEBHOOK', input())).toEqual({ title, text: body, payload: { messageId: 'msg_1', title, body, data } })
+    const text = `${title}\n\n${body}`
+    expect(await email()).toMatchObject({ subject: title, text })
+    expect(await say({ channel: 'SMS' })).toEqual({ text, payload: { encoding: 'GSM_7', characters: 33, segments: 1 } })
+    expect(await say({ channel: 'PUSH' })).toEqual({ title, text: body, payload: DATA })
+    expect(await say({ channel: 'INBOX' })).toEqual({ title, text: body, preview: body, actions: [], payload: DATA })
+    expect(await say({ channel: 'DIRECT_MESSAGE' })).toEqual({
+      text,
+      blocks: [
+        { kind: 'heading', level: 1, spans: [{ text: title }] },
+        { kind: 'text', spans: [{ text: body }] },
+      ],
+    })
+    expect(await say({ channel: 'WEBHOOK' })).toEqual({
+      title,
+      text: body,
+      actions: [],
+      payload: { messageId: 'msg_1', title, body, actions: [], data: DATA },
+    })
   })
 
-  test('says a text without variables as it stands', () => {
+  test('says a text without variables as it stands', async () => {
     for (const channel of CHANNELS) {
-      const said = render(channel, input({ content: { title: 'A } {b} \\', body: '50 % \\ {x}' } }))
+      const said = await say({ channel, content: { title: 'A } {b} \\', body: '50 % \\ {x}' } })
       expect(JSON.stringify(said)).toContain(JSON.stringify('50 % \\ {x}').slice(1, -1))
     }
   })
 
-  test('refuses a text beyond its limits', () => {
+  test('refuses a text beyond its limits', async () => {
     const content = { title: '{{big}}', body: '{{big}}' }
     for (const channel of CHANNELS) {
-      expect(() => render(channel, input({ content, data: { big: 'x'.repeat(600_000) } }))).toThrow(RenderRefusal)
+      await expect(say({ channel, content, data: { big: 'x'.repeat(600_000) } })).rejects.toThrow(RenderRefusal)
+    }
+  })
+
+  test('refuses a document that has nothing for it, by name', async () => {
+    const content: Content = { elements: [{ type: 'text', content: 'Hi', channels: ['webhook'] }] }
+    for (const channel of CHANNELS.filter((one) => one !== 'WEBHOOK')) {
+      await expect(say({ channel, content })).rejects.toThrow(`The content says nothing on ${channel}: no element is for it.`)
+    }
+  })
+
+  test('fails at a variable that leads nowhere, where the template asks for it, and names element, line and variable', async () => {
+    const content: Content = { title: 'Hi', elements: [{ type: 'text', content: 'one\ntwo {{nobody}}' }] }
+    for (const channel of CHANNELS) {
+      const refused = say({ channel, content, onMissing: 'FAIL' })
+      await expect(refused).rejects.toThrow(/^elements\.0\.content: line 2: .*nobody/)
+      await expect(say({ channel, content })).resolves.toBeDefined()
     }
   })
 })
 
-describe("A tenant's properties", () => {
-  test('are seen beside its id and name, which go before properties of that name', () => {
-    const tenant = { id: 't1', name: 'North', properties: { plan: 'gold', name: 'not this' } }
-    const content = { title: '{{tenant.id}} {{tenant.name}} {{tenant.plan}}' }
-    expect(email({ content, tenant }).subject).toBe('t1 North gold')
-  })
-})
-
 describe('A branded email', () => {
-  const branded = (over: Partial<RenderInput> = {}) =>
+  const branded = (over: Over = {}) =>
     email({
       brand: BRAND,
       profile: { name: 'Grace' },
-      tenant: { id: 't1', name: 'North', properties: { town: 'Bremen' } },
+      tenant: { id: 't1', name: 'North', town: 'Bremen' },
       ...over,
     })
 
-  test('has the logo on top, linked, and described by the name of the brand where nothing else does', () => {
-    const { html } = branded()
-    expect(html).toMatch(
-      /<a href="https:\/\/acme\.example\/"><img [^>]*src="https:\/\/acme\.example\/logo\.png" alt="Acme" width="140"/,
-    )
+  test('has the logo on top, linked, and described by the name of the brand where nothing else does', async () => {
+    const { html } = await branded()
+    const [, logo] = /<a\s+href="https:\/\/acme\.example\/"[^>]*>\s*<img\s([^>]*)>/.exec(html)!
+    for (const said of ['src="https://acme.example/logo.png"', 'alt="Acme"', 'width="140"']) expect(logo).toContain(said)
     expect(html.indexOf('<img')).toBeLessThan(html.indexOf('<h1'))
   })
 
-  test('has its header above and its footer below, variables and snippets filled in, in both parts', () => {
-    const { html, text } = branded()
+  test('has its header above and its footer below, variables and snippets filled in, in both parts', async () => {
+    const { html, text } = await branded()
     const order = ['News for Grace', 'Hello Ada', 'Your order 7 is ready.', 'Acme Ltd, Bremen', 'Registered as Acme in North']
     for (const part of [shown(html), text]) {
       const places = order.map((line) => part.indexOf(line))
@@ -103,21 +121,20 @@ describe('A branded email', () => {
     ['#0a7', '#00aa77'],
     ['yellow', '#ffff00'],
     ['NAVY', '#000080'],
-  ])('wears %s, in headings as far as it can be read on light and dark', (primary, bar) => {
-    const { html } = branded({ brand: { ...BRAND, colors: { primary } } })
+  ])('wears %s, as far as it can be read on dark', async (primary, bar) => {
+    const { html } = await branded({ brand: { ...BRAND, colors: { primary } } })
     expect(html).toContain(`border-top:4px solid ${bar}`)
-    expect(html).toMatch(/<h1 class="tone" style="[^"]*;color:#[0-9a-f]{6}">/)
     expect(html).toMatch(/\.tone\{color:#[0-9a-f]{6}!important\}/)
   })
 
-  test('says that it can be shown light and dark, and loads nothing but the logo', () => {
-    const { html } = branded({ urls: URLS })
+  test('says that it can be shown light and dark, and loads nothing but the logo', async () => {
+    const { html } = await branded({ urls: URLS })
     expect(html).toContain('<meta name="color-scheme" content="light dark">')
     expect(html.match(/(?:src|url\(|@import|<link|<script)[^>]*/g)).toEqual([expect.stringContaining('acme.example/logo.png')])
   })
 
-  test('lets nothing into a style or an address that is no colour and no web address, whatever the row says', () => {
-    const { html } = branded({
+  test('lets nothing into a style or an address that is no colour and no web address, whatever the row says', async () => {
+    const { html } = await branded({
       brand: {
         ...BRAND,
         colors: { primary: 'red;background:url(https://evil.example)' },
@@ -126,28 +143,30 @@ describe('A branded email', () => {
     })
     expect(html).not.toContain('evil.example')
     expect(html).not.toContain('javascript:')
-    expect(branded({ brand: { ...BRAND, logo: { ...BRAND.logo!, href: ' data:text/html,x' } } }).html).not.toContain('data:')
+    const other = await branded({ brand: { ...BRAND, logo: { ...BRAND.logo!, href: ' data:text/html,x' } } })
+    expect(other.html).not.toContain('data:')
   })
 
-  test('keeps its variables from what is not meant for readers', () => {
-    expect(branded({ content: { body: '{{brand.email.footer}}{{brand.snippets}}|' } }).subject).toBe('|')
+  test('keeps its variables from what is not meant for readers', async () => {
+    const { subject } = await branded({ content: { body: '{{brand.email.footer}}{{brand.snippets}}|' } })
+    expect(subject).toBe('|')
   })
 })
 
 describe('The line that leads out', () => {
-  test('stands in both parts where there is a page to unsubscribe, and names the preferences where they have one', () => {
-    const { html, text } = email({ urls: URLS })
+  test('stands in both parts where there is a page to unsubscribe, and names the preferences where they have one', async () => {
+    const { html, text } = await email({ urls: URLS })
     expect(html).toContain('href="https://c.example/u?t=1&amp;s=2"')
     expect(html).toContain('href="https://c.example/p?t=1"')
     expect(text).toMatch(
       /\n-- \nUnsubscribe: https:\/\/c\.example\/u\?t=1&s=2\nManage preferences: https:\/\/c\.example\/p\?t=1$/,
     )
-    const alone = email({ urls: { ...URLS, preferences: null } })
+    const alone = await email({ urls: { ...URLS, preferences: null } })
     expect(alone.html + alone.text).not.toContain('preferences')
   })
 
-  test('does not stand where there is none, though a text may still name the preferences', () => {
-    const { html, text } = email({ content: { body: 'See {{urls.preferences}}' }, urls: { ...URLS, unsubscribe: null } })
+  test('does not stand where there is none, though a text may still name the preferences', async () => {
+    const { html, text } = await email({ content: { body: 'See {{urls.preferences}}' }, urls: { ...URLS, unsubscribe: null } })
     expect(text).toBe('See https://c.example/p?t=1')
     expect(html).not.toContain('<a ')
   })
@@ -170,69 +189,71 @@ describe('No value breaks out of its place', () => {
       '-->',
     ),
   )
-  const sayIt = { title: 'T {{v}}', body: 'A {{v}} B' }
-  const context = (v: string): Partial<RenderInput> => ({
-    content: sayIt,
+  const context = (v: string): Over => ({
+    content: { title: 'T {{v}}', body: 'A {{v}} B' },
     data: { v, secret: 'SECRET' },
     brand: { ...BRAND, name: v, email: { header: 'H {{v}}', footer: 'F {{profile.v}} {{tenant.name}}' } },
     profile: { v },
-    tenant: { id: v, name: v, properties: { v } },
+    tenant: { id: v, name: v, v },
     urls: URLS,
   })
-  const tagsOf = (html: string) =>
-    [...new Set(html.match(/<[^>]*>/g))].filter((tag) => !/^<(?:br|\/?p|p style="[^"]*")>$/.test(tag))
-  const withoutAlt = (tags: readonly string[]) => tags.map((tag) => tag.replace(/ alt="[^"<>]*"/, ''))
+  /** HTML with the tags and attributes it has, and no texts but those of its author. */
+  const shapeOf = (html: string) =>
+    html
+      .replaceAll(/\s(?:alt|aria-label)="[^"<>]*"/g, '')
+      .replaceAll(/>[^<]*/g, '>')
+      .replaceAll('<br>', '')
 
-  test('of the HTML: its tags and attributes are the same for every value, and the text shows the value', () => {
-    const plain = withoutAlt(tagsOf(email(context('x')).html))
-    fc.assert(
-      fc.property(nasty, (v) => {
-        const { html } = email(context(v))
-        expect(withoutAlt(tagsOf(html))).toEqual(plain)
-        expect(shown(html)).toContain(`A ${v} B`.split(/\n{2,}/)[0]!.trim())
+  test('of the HTML: its tags and attributes are the same for every value, and the text shows the value', async () => {
+    const plain = shapeOf((await email(context('x'))).html)
+    await fc.assert(
+      fc.asyncProperty(nasty, async (v) => {
+        const { html } = await email(context(v))
+        expect(shapeOf(html)).toBe(plain)
+        expect(shown(html)).toContain(`A ${v} B`.split(/[\n\r]/)[0]!.trim())
       }),
     )
   })
 
-  test('of the subject and of titles: they stay one line', () => {
-    fc.assert(
-      fc.property(nasty, (v) => {
-        const lines = [
-          email(context(v)).subject,
-          ...(['PUSH', 'INBOX', 'WEBHOOK'] as const).map((one) => render(one, input(context(v))).title),
-        ]
+  test('of the subject and of titles: they stay one line', async () => {
+    await fc.assert(
+      fc.asyncProperty(nasty, async (v) => {
+        const titled = ['PUSH', 'INBOX', 'WEBHOOK'] as const
+        const lines = [(await email(context(v))).subject]
+        for (const channel of titled) lines.push((await say({ ...context(v), channel })).title!)
         for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u)
       }),
     )
   })
 
-  test('of the text part: nothing in it is escaped or read again', () => {
-    fc.assert(
-      fc.property(nasty, (v) => {
-        expect(email(context(v)).text).toContain(`A ${v} B`)
-        expect(render('SMS', input(context(v))).text).toContain(`A ${v} B`)
+  test('of the text part: nothing in it is escaped or read again', async () => {
+    await fc.assert(
+      fc.asyncProperty(nasty, async (v) => {
+        expect((await email(context(v))).text).toContain(`A ${v} B`)
+        expect((await say({ ...context(v), channel: 'SMS' })).text).toContain(`A ${v} B`)
       }),
     )
   })
 
-  test("of a webhook's JSON: what is parsed is what was sent", () => {
-    fc.assert(
-      fc.property(nasty, (v) => {
-        const { payload } = render('WEBHOOK', input(context(v)))
+  test("of a webhook's JSON: what is parsed is what was sent", async () => {
+    await fc.assert(
+      fc.asyncProperty(nasty, async (v) => {
+        const { payload } = await say({ ...context(v), channel: 'WEBHOOK' })
         expect(JSON.parse(JSON.stringify(payload))).toEqual({
           messageId: 'msg_1',
           title: `T ${v}`,
           body: `A ${v} B`,
+          actions: [],
           data: { v, secret: 'SECRET' },
         })
       }),
     )
   })
 
-  test('and what is rendered twice is the same', () => {
-    fc.assert(
-      fc.property(nasty, fc.constantFrom(...CHANNELS), (v, channel) => {
-        expect(render(channel, input(context(v)))).toEqual(render(channel, input(context(v))))
+  test('and what is rendered twice is the same', async () => {
+    await fc.assert(
+      fc.asyncProperty(nasty, fc.constantFrom(...CHANNELS), async (v, channel) => {
+        expect(await say({ ...context(v), channel })).toEqual(await say({ ...context(v), channel }))
       }),
     )
   })
