@@ -30,6 +30,8 @@ export interface Secrets {
    * HMAC-SHA256 of `text` in base64url. Signatures of one purpose are worth nothing for another. Cheap: used for each event.
    */
   sign(purpose: string, text: string): string
+  /** As `sign`, by each of the keys, the first first: for keys that follow from a signature and were given out earlier. */
+  signByEach(purpose: string, text: string): readonly string[]
   /** Takes the same time whatever differs. True for a signature by any of the keys. */
   verify(purpose: string, text: string, signature: string): boolean
   readonly tokenKeys: TokenKeys
@@ -69,6 +71,7 @@ export function createSecrets(keys: readonly Uint8Array[]): Secrets {
     sealSame: (plain, place) => seal(current, plain, place, syntheticNonce(current, plain, place)),
     open: (sealed, place) => open(byId, sealed, place),
     sign: (purpose, text) => mac(current, purpose, text).toString('base64url'),
+    signByEach: (purpose, text) => derived.map((key) => mac(key, purpose, text).toString('base64url')),
     verify(purpose, text, signature) {
       const given = fromBase64url(signature)
       return given !== null && derived.some((key) => equal(given, mac(key, purpose, text)))

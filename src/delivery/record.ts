@@ -1,3 +1,4 @@
+import { inboxEvent } from '../domain/inbox.ts'
 import { append, lockLog } from '../log/append.ts'
 import type { LogEvent, NewEvent } from '../log/event.ts'
 import type { Held } from '../queue/kinds.ts'
@@ -152,23 +153,9 @@ async function fillInboxes(
   if (fresh.length === 0) return []
   await lockLog(tx, [...new Set([...fresh, ...others].map(({ environmentId }) => environmentId))])
   const counts = await countInboxes(tx, fresh)
-  return fresh.map((message, index) => ({
-    environmentId: message.environmentId,
-    stream: 'INBOX',
-    type: 'MESSAGE',
-    at: message.createdAt,
-    messageId: message.id,
-    requestId: null,
-    jobId: null,
-    userId: message.userId,
-    tenantId: message.tenantId,
-    status: null,
-    reason: null,
-    channel: 'INBOX',
-    providerId: null,
-    error: null,
-    detail: { counts: without(counts[index]!, laterInSameInbox(fresh, index)) },
-  }))
+  return fresh.map((message, index) =>
+    inboxEvent(message, message.id, 'MESSAGE', message.createdAt, without(counts[index]!, laterInSameInbox(fresh, index))),
+  )
 }
 
 function laterInSameInbox(messages: readonly NewInboxMessage[], index: number): number {

@@ -6,19 +6,25 @@ import { checkName, checkSlug } from './id.ts'
 import { checkRouting, type RoutingInput } from './routing.ts'
 import type { SendLimit } from './send-limit.ts'
 
-/** routing: where neither message nor template has one. What is left out is taken away. */
+/**
+ * routing: where neither message nor template has one. What is left out is taken away. trackOpens, trackClicks: of emails, where
+ * neither the send nor the template says otherwise.
+ */
 export interface PutEnvironmentInput {
   readonly id: string
   readonly name: string
   readonly routing?: RoutingInput | null
   readonly sendLimits: readonly SendLimit[]
+  readonly trackOpens: boolean
+  readonly trackClicks: boolean
 }
 
 /** The environment that exists at start and that CARILLON_ADMIN_KEY opens. */
 export const FIRST_ENVIRONMENT = 'production'
 
 /** Makes an environment with a log of its own, or replaces what is said of it. */
-export const putEnvironment: Command<PutEnvironmentInput, { id: string }> = async (scope, { id, name, routing, sendLimits }) => {
+export const putEnvironment: Command<PutEnvironmentInput, { id: string }> = async (scope, input) => {
+  const { id, name, routing, sendLimits, trackOpens, trackClicks } = input
   checkSlug(id, ['id'])
   checkName(name, ['input', 'name'])
   await upsertEnvironment(scope.tx, {
@@ -26,6 +32,8 @@ export const putEnvironment: Command<PutEnvironmentInput, { id: string }> = asyn
     name,
     routing: routing == null ? null : checkRouting(routing, ['input', 'routing']),
     sendLimits: checkSendLimits(sendLimits),
+    trackOpens,
+    trackClicks,
     updatedAt: scope.now,
   })
   await openLogHead(scope.tx, id)

@@ -55,13 +55,13 @@ export function createLinks({ vault, publicUrl }: { readonly vault: LinkVault; r
       seal(UNSUBSCRIBE, '/unsubscribe', [environmentId, userId, tenantId, topicId]),
     preferencesUrl: ({ environmentId, userId, tenantId }) => seal(PREFERENCES, '/preferences', [environmentId, userId, tenantId]),
     openUnsubscribe(token) {
-      const parts = unsubscribeShape.safeParse(open(vault, token, UNSUBSCRIBE)).data
+      const parts = unsubscribeShape.safeParse(openLink(vault, token, UNSUBSCRIBE)).data
       if (parts === undefined) return null
       const [environmentId, userId, tenantId, topicId] = parts
       return { environmentId, userId, tenantId, topicId }
     },
     openPreferences(token) {
-      const parts = preferencesShape.safeParse(open(vault, token, PREFERENCES)).data
+      const parts = preferencesShape.safeParse(openLink(vault, token, PREFERENCES)).data
       if (parts === undefined) return null
       const [environmentId, userId, tenantId] = parts
       return { environmentId, userId, tenantId }
@@ -77,7 +77,8 @@ export function previewLinks(publicUrl: () => string): Pick<Links, 'unsubscribeU
   }
 }
 
-function open(vault: LinkVault, token: string, place: string): unknown {
+/** The parts that a link was sealed of; null for what was not sealed here for this place. */
+export function openLink(vault: Pick<Vault, 'open'>, token: string, place: string): unknown {
   if (token.length > LONGEST) return null
   try {
     return JSON.parse(vault.open(token, place))

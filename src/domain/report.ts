@@ -106,7 +106,7 @@ function afterReport(
   const delivery = { ...before, reports: [...before.reports, KINDS[report.what]] }
   const at = plausible(report.at, before.startedAt, now)
   if (report.what === 'delivered') return { message: delivered(message, at), delivery: deliveredTo(delivery, at) }
-  if (before.reports.includes(KINDS.delivered)) return { message, delivery }
+  if (before.reports.includes(KINDS.delivered) || SEEN.includes(before.status)) return { message, delivery }
   const error = storable(report.error ?? BOUNCED)
   return { message: bounced(message, others, error), delivery: bouncedOff(delivery, error, now) }
 }
@@ -115,14 +115,21 @@ const BOUNCED = 'The provider could not deliver it.'
 
 const SEEN: readonly DeliveryStatus[] = ['OPENED', 'CLICKED']
 
+/** One that arrived, of which that is told. */
+export function deliveredTo(delivery: ReportedDelivery, at: Date): ReportedDelivery {
+  return {
+    ...takenBy(delivery, at),
+    status: SEEN.includes(delivery.status) ? delivery.status : 'DELIVERED',
+    deliveredAt: delivery.deliveredAt ?? at,
+  }
+}
+
 /** Whatever was answered to its last attempt, it is not to be sent again. */
-function deliveredTo(delivery: ReportedDelivery, at: Date): ReportedDelivery {
+export function takenBy(delivery: ReportedDelivery, at: Date): ReportedDelivery {
   return {
     ...delivery,
-    status: SEEN.includes(delivery.status) ? delivery.status : 'DELIVERED',
     error: null,
     sentAt: delivery.sentAt ?? at,
-    deliveredAt: delivery.deliveredAt ?? at,
     nextAttemptAt: null,
     attempts: withLast(delivery, { outcome: 'ACCEPTED', rejected: null, error: null }, at),
   }

@@ -24,6 +24,7 @@ import { keysPlace } from './device-token.ts'
 import { openTokenKeys } from './inline-token.ts'
 import { deepMerge, type JsonObject } from './json.ts'
 import { brandFor, brandsOf, emailBrandFor } from './message-brand.ts'
+import { type EmailTracking, emailTracking } from './message-tracking.ts'
 import type { LimitsFacts, PlannedToken, Snapshot, Timing } from './plan.ts'
 import { type PreferenceLayers, storedLayers } from './preference-rule.ts'
 import { isPlace, type RecipientInput } from './recipient.ts'
@@ -73,6 +74,7 @@ export interface Situation {
   readonly brand: RenderedBrand | null
   /** The one for emails alone, where the send or its template says so. */
   readonly emailBrand: RenderedBrand | null
+  readonly tracking: EmailTracking
   /** Ids of device tokens that are left out, since their keys do not open: sealed with a secret that is gone. */
   readonly sealedTokens: readonly string[]
 }
@@ -91,6 +93,8 @@ export interface Surroundings {
 export interface Rules {
   readonly routing: Routing | null
   readonly sendLimits: readonly SendLimit[]
+  readonly trackOpens: boolean
+  readonly trackClicks: boolean
 }
 
 /** What is read while the messages themselves are. */
@@ -222,6 +226,7 @@ export function situationOf(
     topic,
     brand: brandFor(occasion, chain, brands),
     emailBrand: emailBrandFor(occasion, chain, brands),
+    tracking: emailTracking(definition, rules.get(environmentId)),
     sealedTokens: stored.map(({ id }) => id).filter((id) => !kept.some((token) => token.id === id)),
   }
 }

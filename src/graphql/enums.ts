@@ -1,4 +1,5 @@
 import { API_KEY_SCOPES, TOKEN_SCOPES } from '../domain/actor.ts'
+import { INBOX_MARKS } from '../domain/inbox.ts'
 import { ATTEMPT_OUTCOMES } from '../domain/route.ts'
 import {
   ApiKeyMode as ApiKeyModes,
@@ -105,6 +106,10 @@ export const InboxEventType = builder.enumType('InboxEventType', {
     'ALL_ARCHIVED',
     'READ_ARCHIVED',
   ] as const,
+})
+export const InboxMark = builder.enumType('InboxMark', {
+  description: 'What was done with a message in its inbox. OPENED: it was seen there; CLICKED: one of its actions was taken.',
+  values: INBOX_MARKS,
 })
 export const InboxReadStatus = builder.enumType('InboxReadStatus', {
   description: 'Whether an inbox message was read.',

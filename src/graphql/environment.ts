@@ -50,6 +50,8 @@ const Environment = builder.prismaObject('Environment', {
       type: [SendLimit],
       resolve: ({ sendLimits }) => sendLimits as unknown as readonly SendLimitShape[],
     }),
+    trackOpens: t.exposeBoolean('trackOpens'),
+    trackClicks: t.exposeBoolean('trackClicks'),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
   }),
@@ -65,6 +67,16 @@ const EnvironmentInput = builder.inputType('EnvironmentInput', {
       required: true,
       defaultValue: [],
       description: 'At most 20, one for each scope and period.',
+    }),
+    trackOpens: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'Emails bring a picture of one pixel that tells when they are opened. A send or a template may say otherwise.',
+    }),
+    trackClicks: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'Links of emails lead through this server, which notes the click. A send or a template may say otherwise.',
     }),
   }),
 })

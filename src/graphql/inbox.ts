@@ -1,3 +1,4 @@
+import { markInboxMessages } from '../domain/inbox-mark.ts'
 import { tenantOf, userOf } from '../domain/visibility.ts'
 import type { LogEvent } from '../log/event.ts'
 import type { InboxRow } from '../store/inbox.read.ts'
@@ -5,15 +6,17 @@ import type { InboxCounts as Counts } from '../store/inbox.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
 import { connectionOf, keyset, page } from './connection.ts'
-import { actorOf } from './context.ts'
-import { InboxEventType, InboxReadStatus } from './enums.ts'
+import { actorOf, run } from './context.ts'
+import { InboxEventType, InboxMark, InboxReadStatus } from './enums.ts'
 import { cursorOf } from './message-event.ts'
 
 const OF_AN_INBOX = may({ key: ['INBOX_READ', 'INBOX_WRITE'], token: ['INBOX_READ'] })
+/** What was marked is shown to whoever marked it. */
+const OF_AN_INBOX_MESSAGE = may({ key: ['INBOX_READ', 'INBOX_WRITE'], token: ['INBOX_READ', 'INBOX_WRITE'] })
 
 const InboxAction = builder.objectRef<{ label: string; href?: string | null; data?: unknown }>('InboxAction').implement({
   description: 'A button of an inbox message.',
-  authScopes: OF_AN_INBOX,
+  authScopes: OF_AN_INBOX_MESSAGE,
   fields: (t) => ({
     label: t.exposeString('label'),
     href: t.exposeString('href', { nullable: true }),
@@ -23,7 +26,7 @@ const InboxAction = builder.objectRef<{ label: string; href?: string | null; dat
 
 const InboxMessage = builder.objectRef<InboxRow>('InboxMessage').implement({
   description: "A message in a user's inbox.",
-  authScopes: OF_AN_INBOX,
+  authScopes: OF_AN_INBOX_MESSAGE,
   fields: (t) => ({
     id: t.exposeID('id', { description: "The message's id." }),
     userId: t.exposeID('userId'),
@@ -129,6 +132,27 @@ builder.queryFields((t) => ({
       const actor = actorOf(context)
       const inbox = { environmentId: actor.environmentId, userId: userOf(actor, userId), tenantId: tenantOf(actor, tenantId) }
       return context.graph.reads.countInbox(inbox, filter ?? { archived: false })
+    },
+  }),
+}))
+
+builder.mutationFields((t) => ({
+  markInboxMessages: t.field({
+    type: [InboxMessage],
+    description:
+      'Those that are gone are left out of the answer. What is so already stays as it is, without an event. What was OPENED or CLICKED moves the message itself, too.',
+    authScopes: may({ key: ['INBOX_WRITE'], token: ['INBOX_WRITE'] }),
+    args: {
+      ids: t.arg.idList({ required: true }),
+      as: t.arg({ type: InboxMark, required: true }),
+      userId: t.arg.id(),
+    },
+    resolve: async (_root, input, context) => {
+      const { value } = await run(context, 'markInboxMessages', markInboxMessages, input)
+      const { environmentId } = actorOf(context)
+      const rows = await context.graph.reads.readInboxMessages(environmentId, value.userId, value.ids)
+      const byId = new Map(rows.map((row) => [row.id, row]))
+      return value.ids.flatMap((id) => byId.get(id) ?? [])
     },
   }),
 }))

@@ -7,6 +7,8 @@ export interface EnvironmentRow {
   readonly routing: unknown
   /** A list, as JSON. */
   readonly sendLimits: unknown
+  readonly trackOpens: boolean
+  readonly trackClicks: boolean
   readonly updatedAt: Date
 }
 
@@ -15,6 +17,8 @@ export async function upsertEnvironment(tx: Tx, row: EnvironmentRow): Promise<vo
     name: row.name,
     routing: row.routing === null ? null : JSON.stringify(row.routing),
     send_limits: JSON.stringify(row.sendLimits),
+    track_opens: row.trackOpens,
+    track_clicks: row.trackClicks,
     updated_at: row.updatedAt,
   }
   await tx
@@ -38,13 +42,15 @@ export interface EnvironmentRules {
   readonly id: string
   readonly routing: unknown
   readonly sendLimits: unknown
+  readonly trackOpens: boolean
+  readonly trackClicks: boolean
 }
 
 export async function readEnvironmentRules(db: Db, ids: readonly string[]): Promise<readonly EnvironmentRules[]> {
   if (ids.length === 0) return []
   return db
     .selectFrom('environment')
-    .select(['id', 'routing', 'send_limits as sendLimits'])
+    .select(['id', 'routing', 'send_limits as sendLimits', 'track_opens as trackOpens', 'track_clicks as trackClicks'])
     .where('id', 'in', [...ids])
     .execute()
 }

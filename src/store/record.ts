@@ -86,9 +86,12 @@ export async function insertDeliveries(tx: Tx, deliveries: readonly DeliveryChan
     from jsonb_to_recordset(${JSON.stringify(deliveries)}::jsonb) as ${DELIVERY_COLUMNS}`.execute(tx)
 }
 
+/** A provider reported it, or somebody opened it: that is the last word. */
+const ARRIVED = sql`('DELIVERED' = any(d.reports) or d.status in ('OPENED', 'CLICKED'))`
+
 /**
  * Deliveries that go on. What a provider said of itself and when it took the message stay. So does what it reported since:
- * DELIVERED is the last word; an attempt that a report closed is not UNKNOWN again. The answer is the messages that have a
+ * what arrived has arrived; an attempt that a report closed is not UNKNOWN again. The answer is the messages that have a
  * delivery among these which was reported BOUNCED.
  */
 export async function changeDeliveries(tx: Tx, changes: readonly DeliveryChange[]): Promise<ReadonlySet<string>> {
@@ -96,19 +99,20 @@ export async function changeDeliveries(tx: Tx, changes: readonly DeliveryChange[
   const { rows } = await sql<{ messageId: string; bounced: boolean }>`
     update delivery d
     set status = case
+          when ${ARRIVED} then d.status
           when d.reports = '{}' then c.status
-          when 'DELIVERED' = any(d.reports) then d.status
           when c.status in ('SENT', 'UNKNOWN') then 'UNDELIVERABLE'
           else c.status end,
         reference = coalesce(c.reference, d.reference),
-        error = case when d.reports = '{}' then c.error else d.error end,
+        error = case when d.reports = '{}' and not ${ARRIVED} then c.error else d.error end,
         sent_at = coalesce(d.sent_at, c."sentAt"),
         next_attempt_at = case
-          when 'DELIVERED' = any(d.reports) or (d.reports <> '{}' and c.status = 'UNKNOWN') then null
+          when ${ARRIVED} or (d.reports <> '{}' and c.status = 'UNKNOWN') then null
           else c."nextAttemptAt" end,
         attempts = case
-          when d.reports = '{}' or c.attempts -> -1 ->> 'outcome' = 'ACCEPTED' then c.attempts
-          when 'DELIVERED' = any(d.reports) then d.attempts
+          when c.attempts -> -1 ->> 'outcome' = 'ACCEPTED' then c.attempts
+          when ${ARRIVED} then d.attempts
+          when d.reports = '{}' then c.attempts
           when jsonb_array_length(c.attempts) > jsonb_array_length(d.attempts) then c.attempts
           when coalesce(c.attempts -> -1 ->> 'outcome', 'UNKNOWN') = 'UNKNOWN' then d.attempts
           else c.attempts end

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Channel, DeliveryStatus, MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { Tx } from './database.ts'
+import { ERASED } from './erase.ts'
 
 /** How a provider names a delivery: its message, and the beginning of its id. */
 export interface ReportedRef {
@@ -39,6 +40,10 @@ export interface ReportedMessage {
   readonly error: string | null
   readonly sentAt: Date | null
   readonly deliveredAt: Date | null
+  readonly openedAt: Date | null
+  readonly clickedAt: Date | null
+  /** Nobody may be told apart by it any more. */
+  readonly isErased: boolean
 }
 
 export interface ReportedDelivery {
@@ -52,6 +57,8 @@ export interface ReportedDelivery {
   readonly startedAt: Date
   readonly sentAt: Date | null
   readonly deliveredAt: Date | null
+  readonly openedAt: Date | null
+  readonly clickedAt: Date | null
   readonly nextAttemptAt: Date | null
   /** As they were written. */
   readonly attempts: readonly unknown[]
@@ -69,12 +76,14 @@ export async function lockReported(
 ): Promise<{ readonly messages: readonly ReportedMessage[]; readonly deliveries: readonly ReportedDelivery[] }> {
   const messages = await sql<ReportedMessage>`
     select id, request_id as "requestId", job_id as "jobId", user_id as "userId", tenant_id as "tenantId", status, reason, error,
-           sent_at as "sentAt", delivered_at as "deliveredAt"
+           sent_at as "sentAt", delivered_at as "deliveredAt", opened_at as "openedAt", clicked_at as "clickedAt",
+           user_id is null and recipient = ${ERASED} as "isErased"
     from message where environment_id = ${environmentId} and id = any(${messageIds})
     order by id for no key update`.execute(tx)
   const deliveries = await sql<ReportedDelivery>`
     select id, message_id as "messageId", channel, provider_id as "providerId", status, reference, error,
-           started_at as "startedAt", sent_at as "sentAt", delivered_at as "deliveredAt", next_attempt_at as "nextAttemptAt",
+           started_at as "startedAt", sent_at as "sentAt", delivered_at as "deliveredAt", opened_at as "openedAt",
+           clicked_at as "clickedAt", next_attempt_at as "nextAttemptAt",
            attempts, reports
     from delivery where environment_id = ${environmentId} and message_id = any(${messageIds})
     order by id for no key update`.execute(tx)
@@ -92,17 +101,19 @@ export async function writeReported(
   await sql`
     update message m
     set status = c.status, reason = c.reason, error = c.error, sent_at = c."sentAt", delivered_at = c."deliveredAt",
+        opened_at = c."openedAt", clicked_at = c."clickedAt",
         updated_at = case when m.status <> c.status then ${now} else m.updated_at end
     from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb)
-      as c(id text, status message_status, reason message_reason, error text, "sentAt" timestamptz, "deliveredAt" timestamptz)
+      as c(id text, status message_status, reason message_reason, error text, "sentAt" timestamptz, "deliveredAt" timestamptz,
+           "openedAt" timestamptz, "clickedAt" timestamptz)
     where m.environment_id = ${environmentId} and m.id = c.id`.execute(tx)
   await sql`
     update delivery d
     set status = c.status, error = c.error, sent_at = c."sentAt", delivered_at = c."deliveredAt",
-        next_attempt_at = c."nextAttemptAt", attempts = c.attempts, reports = c.reports
+        opened_at = c."openedAt", clicked_at = c."clickedAt", next_attempt_at = c."nextAttemptAt", attempts = c.attempts, reports = c.reports
     from jsonb_to_recordset(${JSON.stringify(deliveries)}::jsonb)
       as c(id text, status delivery_status, error text, "sentAt" timestamptz, "deliveredAt" timestamptz,
-           "nextAttemptAt" timestamptz, attempts jsonb, reports text[])
+           "openedAt" timestamptz, "clickedAt" timestamptz, "nextAttemptAt" timestamptz, attempts jsonb, reports text[])
     where d.environment_id = ${environmentId} and d.id = c.id`.execute(tx)
 }
 

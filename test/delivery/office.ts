@@ -22,6 +22,7 @@ import { createLinks } from '../../src/domain/link.ts'
 import type { Decision } from '../../src/domain/plan.ts'
 import { applyReports, type Reports } from '../../src/domain/report.ts'
 import { checkSend, type SendInput } from '../../src/domain/send.ts'
+import { type Engagement, type EngagementKind, recordEngagements } from '../../src/domain/tracking.ts'
 import { readEvents } from '../../src/log/read.ts'
 import { claim } from '../../src/queue/claim.ts'
 import type { Claimed, Lane, Payload, Work } from '../../src/queue/kinds.ts'
@@ -213,6 +214,12 @@ export async function openOffice(options: OfficeOptions = {}) {
     },
     reportAll: (reports: readonly Report[], place = { environmentId: ENVIRONMENT, providerId: 'post' }) =>
       commit((scope) => applyReports(scope, { ...place, reports })),
+    /** What a person did with a message as a channel brought it. */
+    engage: (messageId: string, what: EngagementKind, way: Partial<Engagement & { environmentId: string }> = {}) => {
+      const { environmentId = ENVIRONMENT, ...more } = way
+      const engagement = { messageId, channel, providerId: 'post', what, ...more }
+      return commit(async (scope) => (await recordEngagements(scope, environmentId, [engagement]))[0]!)
+    },
     /** What its sender sees. */
     async standing(messageId: string) {
       const { rows } = await sql<{ status: string; reason: string | null; error: string | null; deliveredAt: Date | null }>`
