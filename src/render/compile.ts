@@ -48,11 +48,15 @@ function parse(source: string): hbs.AST.Program {
   } catch (error) {
     const { message, lineNumber } = error as Error & { lineNumber?: number }
     const line = lineNumber ?? /on line (\d+)/.exec(message)?.[1] ?? 1
-    const sentence = message.includes("doesn't match")
-      ? 'the block that begins here is closed by another name.'
-      : 'this cannot be read. {{profile.name}} is a variable, {{#if paid}}…{{/if}} a block; \\{{ stands for the braces themselves.'
-    throw new RenderRefusal(`Line ${line}: ${sentence}`)
+    throw new RenderRefusal(`Line ${line}: ${unreadable(message)}`)
   }
+}
+
+/** What the parser says, for people who do not know its words. */
+function unreadable(message: string): string {
+  if (message.includes("doesn't match")) return 'the block that begins here is closed by another name.'
+  if (message.includes("got 'NUMBER'")) return 'a number at the end of a path stands in brackets: {{items.[0]}}.'
+  return 'this cannot be read. {{profile.name}} is a variable, {{#if paid}}…{{/if}} a block; \\{{ stands for the braces themselves.'
 }
 
 /** The names that blocks around a place gave, the innermost last. */

@@ -71,22 +71,24 @@ export function spend({ left }: Message, characters: number): void {
 
 /** What is printed for a value. */
 export function pieceOf(expression: Expression, scope: Scope, text: Text): string {
-  const { isStrict } = text.message
-  const value = evaluate(expression, scope, text, isStrict)
-  if (value !== undefined) return textOf(value)
-  if (expression.kind !== 'call') return ''
-  if (isStrict) throw missing(expression.name, expression.line)
-  const [path] = expression.values
-  return expression.name === 'var' && path?.kind === 'literal' ? `{${textOf(path.value)}}` : ''
+  const value = evaluate(expression, scope, text, text.message.isStrict)
+  if (value !== undefined || expression.kind !== 'call' || expression.name !== 'var') return textOf(value)
+  return `{${nameOf(expression)}}`
 }
 
 /** strict: what leads nowhere is refused. */
 export function evaluate(expression: Expression, scope: Scope, text: Text, strict: boolean): unknown {
   if (expression.kind === 'literal') return expression.value
-  if (expression.kind === 'call') return call(expression, scope, text, strict)
-  const value = follow(expression, scope, text)
-  if (value === undefined && strict) throw missing(expression.text, expression.line)
+  const value = expression.kind === 'call' ? call(expression, scope, text, strict) : follow(expression, scope, text)
+  if (value === undefined && strict) throw new RenderRefusal(`Line ${expression.line}: '${nameOf(expression)}' leads nowhere.`)
   return value
+}
+
+/** What leads somewhere, as it was written; of a function that is given its path, the path. */
+function nameOf(expression: Path | Call): string {
+  if (expression.kind === 'path') return expression.text
+  const [path] = expression.values
+  return path?.kind === 'literal' ? textOf(path.value) : expression.name
 }
 
 export function namedIn(named: readonly NamedExpression[], scope: Scope, text: Text, strict: boolean): Named {
@@ -141,13 +143,15 @@ function follow(path: Path, scope: Scope, text: Text): unknown {
 function fromRoot({ root, keys }: Path, context: unknown, text: Text): unknown {
   if (root === null) return along(context, keys, 0)
   if (keys.length > 1) return along(rootValue(root, text), keys, 1)
-  return ownValue(context, root) ?? rootValue(root, text)
+  const own = ownValue(context, root)
+  return own === undefined ? rootValue(root, text) : own
 }
 
 function rootValue(root: Root, { frame, message: { context } }: Text): unknown {
   if (root === 'refs') return frame.refs
-  if (root === 'data') return ownValue(context.data, 'data') ?? context.data
-  return context[root]
+  if (root !== 'data') return context[root]
+  const own = ownValue(context.data, 'data')
+  return own === undefined ? context.data : own
 }
 
 function along(value: unknown, keys: readonly string[], from: number): unknown {
@@ -161,5 +165,3 @@ function above<T extends { readonly parent: T | null }>(from: T | null, depth: n
   for (let left = depth; left > 0 && reached !== null; left -= 1) reached = reached.parent
   return reached
 }
-
-const missing = (name: string, line: number) => new RenderRefusal(`Line ${line}: '${name}' leads nowhere.`)

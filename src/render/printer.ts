@@ -74,7 +74,7 @@ function run(program: Program, scope: Scope, text: Text): string {
     else if (step.kind === 'each') printed += each(step, scope, text)
     else if (step.kind === 'with') printed += within(step, scope, text)
     else if (step.kind === 'snippet') printed += indented(bring(step, scope, text), step.indent, message)
-    else text.variables.set(step.name, evaluate(step.value, scope, text, message.isStrict))
+    else text.variables.set(step.name, evaluate(step.value, scope, text, false))
   }
   return printed
 }
@@ -89,7 +89,7 @@ function within(step: With, scope: Scope, text: Text): string {
   const value = evaluate(step.of, scope, text, false)
   if (isEmpty(value) && value !== 0) return run(step.otherwise, scope, text)
   const names = step.names > 0 ? { value, parent: scope.names } : scope.names
-  return run(step.body, { context: value, parent: scope, names, loop: scope.loop }, text)
+  return run(step.body, { ...below(scope, value), names, loop: scope.loop }, text)
 }
 
 function each(step: Each, scope: Scope, text: Text): string {
@@ -101,10 +101,13 @@ function each(step: Each, scope: Scope, text: Text): string {
     take(text.message, 1)
     const value = (of as Record<string | number, unknown>)[key]
     const loop = { index, key, first: index === 0, last: index === keys.length - 1, parent: scope.loop }
-    printed += run(step.body, { context: value, parent: scope, names: namesOf(step, scope, value, key), loop }, text)
+    printed += run(step.body, { ...below(scope, value), names: namesOf(step, scope, value, key), loop }, text)
   }
   return printed
 }
+
+/** A context that is the one above again is no level of its own, to Handlebars as well. */
+const below = (scope: Scope, context: unknown) => ({ context, parent: context === scope.context ? scope.parent : scope })
 
 function namesOf({ names }: Each, scope: Scope, value: unknown, key: unknown): Name | null {
   if (names === 0) return scope.names
@@ -119,9 +122,8 @@ function bring(step: Snippet, scope: Scope, text: Text): string {
   if (above.length > MAX_SNIPPETS) throw new RenderRefusal(`Snippets nest deeper than ${MAX_SNIPPETS}: ${above.join(' > ')}.`)
   const given = step.context === null ? scope.context : evaluate(step.context, scope, text, false)
   const context = step.named.length === 0 ? given : withNamed(given, step, scope, text)
-  const parent = context === scope.context ? scope.parent : scope
   try {
-    return run(compile(source), { context, parent, names: null, loop: scope.loop }, { ...text, above })
+    return run(compile(source), { ...below(scope, context), names: null, loop: scope.loop }, { ...text, above })
   } catch (error) {
     if (!(error instanceof RenderRefusal) || !/^(?:Line|In the snippet) /.test(error.message)) throw error
     throw new RenderRefusal(`In the snippet '${step.name}': ${error.message}`)

@@ -21,6 +21,6 @@ export function textOf(value: unknown): string {
   try {
     return JSON.stringify(value)
   } catch {
-    throw new RenderRefusal('A value nests too deep to be printed.')
+    throw new RenderRefusal("'JSON' nests too deep to be printed.")
   }
 }

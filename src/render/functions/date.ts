@@ -5,7 +5,7 @@ import { textOf } from '../value.ts'
 import type { TemplateFunction } from './function.ts'
 
 /** What finding the time of a zone costs, in characters that are only copied. */
-const ZONED = 4_000
+const ZONED = 8_000
 /** A directive is written out in so many characters at most, for each of its own. */
 const WRITTEN_OUT = 16
 const DIRECTIVES = 'ABCDFHILMPRSTUWXYZabcdehjklmnoprstuvwxyz%'

@@ -45,7 +45,7 @@ export const LOGIC: Readonly<Record<string, TemplateFunction>> = {
     isLenient: true,
     call([a, operator, b], _named, place) {
       const operate = OPERATORS.get(operator)
-      if (!operate) throw unknown('operator', operator, OPERATORS)
+      if (!operate) throw noOperator('condition', operator, OPERATORS)
       spendOn(place, a, b)
       return operate(a, b)
     },
@@ -67,7 +67,7 @@ export const LOGIC: Readonly<Record<string, TemplateFunction>> = {
     isLenient: true,
     call([source, property, operator, value], _named, place) {
       const judge = FILTERS.get(operator)
-      if (!judge) throw unknown('operator', operator, FILTERS)
+      if (!judge) throw noOperator('filter', operator, FILTERS)
       if (typeof source !== 'string' || typeof property !== 'string') {
         throw new RenderRefusal(
           '\'filter\' takes the name of a source and a path in it: (filter "data" "customer.name" "EQUALS" "Ada").',
@@ -145,7 +145,8 @@ function isBlank(property: unknown): boolean {
   return typeof property === 'string' && !/\S/.test(property)
 }
 
-function unknown(what: string, given: unknown, known: ReadonlyMap<unknown, unknown>): RenderRefusal {
-  const name = typeof given === 'string' ? `'${given.slice(0, 40)}'` : 'that'
-  return new RenderRefusal(`${name} is not an ${what}; there are ${[...known.keys()].join(', ')}.`)
+function noOperator(name: string, given: unknown, known: ReadonlyMap<unknown, unknown>): RenderRefusal {
+  return new RenderRefusal(
+    `'${name}' has no operator '${textOf(given).slice(0, 40)}'; there are ${[...known.keys()].join(', ')}.`,
+  )
 }
