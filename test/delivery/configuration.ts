@@ -6,6 +6,7 @@ import type { RecipientInput } from '../../src/domain/recipient.ts'
 import type { RoutingInput, RoutingStepInput } from '../../src/domain/routing.ts'
 import type { ContentInput, SendInput } from '../../src/domain/send.ts'
 import { SEND_LIMIT_PERIODS, SEND_LIMIT_SCOPES, type SendLimit } from '../../src/domain/send-limit.ts'
+import type { TemplateInput } from '../../src/domain/template.ts'
 import type { TopicPreference } from '../../src/domain/topic-preference.ts'
 
 /** What an account answers to every call. */
@@ -44,6 +45,11 @@ export interface ConfiguredTenant {
   readonly preferences: readonly TopicPreference[]
 }
 
+/** What the send names instead of a content. */
+export interface ConfiguredTemplate extends Omit<TemplateInput, 'name' | 'tags'> {
+  readonly isPublished: boolean
+}
+
 /** An environment's state, and what is sent there. */
 export interface Configuration {
   readonly accounts: readonly ConfiguredAccount[]
@@ -60,11 +66,14 @@ export interface Configuration {
   /** used: so much is counted wherever the limit counts. */
   readonly limits: readonly (SendLimit & { readonly used: number })[]
   readonly mode: 'LIVE' | 'SIMULATE'
+  /** Under the id TEMPLATE; null where the send names none. */
+  readonly template: ConfiguredTemplate | null
   readonly input: SendInput
 }
 
 /** A Wednesday, with most of its hour, day, week and month to come: no period of a send limit ends while a case is played. */
 export const NOW = new Date('2026-06-17T10:05:00Z')
+export const TEMPLATE = 'letter'
 export const inMinutes = (minutes: number): Date => new Date(NOW.getTime() + minutes * 60_000)
 /** A FAILING account is passed over for so long. */
 export const FAILING_UNTIL = inMinutes(0.2)
@@ -333,6 +342,18 @@ const input: fc.Arbitrary<SendInput> = lean<SendInput>({
   expiresAt: absent(expiresAt),
 })
 
+const template: fc.Arbitrary<ConfiguredTemplate> = lean<ConfiguredTemplate>({
+  isPublished: fc.constantFrom(true, true, true, true, true, false),
+  content,
+  onMissingVariable: fc.constantFrom('EMPTY', 'EMPTY', 'FAIL'),
+  channels: some(channelsInput),
+  providers: absent(providersInput),
+  routing: some(routing(2)),
+  topicId: some(fc.constantFrom(...TOPICS)),
+  brandId: absent(fc.constantFrom('plain', 'looping')),
+  dataSchema: absent(fc.constant({ type: 'object', properties: { vip: { type: 'boolean' } }, required: ['vip'] })),
+})
+
 const limit = fc.record({
   scope: fc.constantFrom(...SEND_LIMIT_SCOPES),
   period: fc.constantFrom(...SEND_LIMIT_PERIODS),
@@ -374,8 +395,13 @@ export const configuration: fc.Arbitrary<Configuration> = fc
       'LIVE' as const,
       'SIMULATE' as const,
     ),
+    template: rarely(template),
     input,
   })
+  .map(({ input: { content, ...rest }, ...drawn }) => ({
+    ...drawn,
+    input: drawn.template === null ? { content: content!, ...rest } : { template: TEMPLATE, ...rest },
+  }))
   .map((drawn) => ({ ...drawn, accounts: drawn.accounts.filter((one) => one !== null).map(settled(drawn.input.to)) }))
 
 /** Settings that one message finds refused are refused for the next: the plans of the others were made before. */

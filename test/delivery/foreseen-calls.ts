@@ -27,7 +27,7 @@ export const keyOf = ({ providerId, address }: Called) => `${providerId} ${addre
  * The message's routing with the accounts and addresses that the plan has steps for: an account is either of use wherever
  * the routing comes by it, or nowhere.
  */
-export function treeOf({ input, routing, accounts }: Configuration, steps: readonly PlannedStep[]): Tree {
+export function treeOf({ input, template, routing, accounts }: Configuration, steps: readonly PlannedStep[]): Tree {
   const priorities = new Map(accounts.map(({ id, priority }) => [id, priority]))
   const ordered = Object.keys(ACCOUNTS).sort((a, b) => (priorities.get(a) ?? 0) - (priorities.get(b) ?? 0) || (a < b ? -1 : 1))
 
@@ -40,7 +40,8 @@ export function treeOf({ input, routing, accounts }: Configuration, steps: reado
     )
   }
   const ofChannel = (channel: Channel): Tree => {
-    const settings: ChannelInput = input.channels?.[SETTINGS[channel]] ?? {}
+    const name = SETTINGS[channel]
+    const settings: ChannelInput = { ...template?.channels?.[name], ...input.channels?.[name] }
     const ids = settings.providerIds ?? ordered
     const own = ids.filter((id) => ACCOUNTS[id as keyof typeof ACCOUNTS]?.[0] === channel)
     return branch(settings.method ?? 'SINGLE', own.map(ofAccount))
@@ -50,7 +51,7 @@ export function treeOf({ input, routing, accounts }: Configuration, steps: reado
     return providerId ? ofAccount(providerId) : ofLevel(inner!)
   }
   const ofLevel = ({ method, channels }: RoutingInput): Tree => branch(method, channels.map(ofStep))
-  return ofLevel(input.routing ?? routing ?? EVERY_CHANNEL)
+  return ofLevel(input.routing ?? template?.routing ?? routing ?? EVERY_CHANNEL)
 }
 
 export function leavesOf(tree: Tree): readonly (Tree & { kind: 'step' })[] {

@@ -1,9 +1,20 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
+import { createAddressGuard } from '../../src/channels/address.ts'
+import { checkChannels, checkProviderSettings } from '../../src/domain/channel-settings.ts'
 import { countersOf } from '../../src/domain/send-limit.ts'
 import { openLogHead } from '../../src/log/append.ts'
 import type { Db, Tx } from '../../src/store/database.ts'
-import { ACCOUNTS, type Configuration, FAILING_UNTIL, inMinutes, NOW } from './configuration.ts'
+import { publish, putDraft } from '../../src/store/template.ts'
+import {
+  ACCOUNTS,
+  type Configuration,
+  type ConfiguredTemplate,
+  FAILING_UNTIL,
+  inMinutes,
+  NOW,
+  TEMPLATE,
+} from './configuration.ts'
 
 /** Writes a configuration as an environment's rows, as the API would have left them. */
 export async function furnish(db: Db, environmentId: string, configuration: Configuration): Promise<void> {
@@ -22,6 +33,7 @@ export async function furnish(db: Db, environmentId: string, configuration: Conf
     await openLogHead(tx, environmentId)
     await furnishAccounts(tx, environmentId, configuration)
     await furnishWords(tx, environmentId, configuration)
+    if (configuration.template !== null) await furnishTemplate(tx, environmentId, configuration.template)
     await furnishUsers(tx, environmentId, configuration)
     await furnishCounts(tx, environmentId, configuration)
   })
@@ -106,6 +118,20 @@ async function furnishWords(tx: Tx, environment_id: string, { topics, tenants, l
       brand('looping', '{{> loop}}', '{{> back}}'),
     ])
     .execute()
+}
+
+async function furnishTemplate(tx: Tx, environmentId: string, { isPublished, ...input }: ConfiguredTemplate): Promise<void> {
+  const { content, onMissingVariable: onMissing, channels, providers, ...rest } = input
+  const draft = {
+    content,
+    onMissing,
+    ...rest,
+    ...(channels && { channels: checkChannels(channels, [], createAddressGuard({ allowedNetworks: [], own: [] })) }),
+    ...(providers && { providers: checkProviderSettings(providers, []) }),
+  }
+  const ref = { environmentId, id: TEMPLATE }
+  await putDraft(tx, { ...ref, name: TEMPLATE, tags: [], draft, now: NOW })
+  if (isPublished) await publish(tx, { ...ref, number: 1, body: draft, now: NOW })
 }
 
 async function furnishUsers(tx: Tx, environment_id: string, { users }: Configuration): Promise<void> {
