@@ -10,6 +10,10 @@ main { max-width: 72rem; margin: 0 auto; padding: 2.5rem 1.5rem 5rem }
 h1 { margin: 0; font-size: 1.75rem; line-height: 1.2; letter-spacing: -.015em; overflow-wrap: anywhere; text-wrap: balance }
 h2 { margin: 0 0 1rem; font-size: 1.15rem; letter-spacing: -.01em }
 h3 { margin: 1.5rem 0 .5rem; font-size: .8rem; font-weight: 600; color: var(--soft) }
+details { margin-top: .75rem }
+summary { width: fit-content; cursor: pointer; font-size: .8rem; font-weight: 600; color: var(--soft) }
+summary:hover { color: var(--ink) }
+details pre { margin-top: .5rem }
 p { margin: 0; overflow-wrap: anywhere }
 a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: 3px }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 4px }
