@@ -93,6 +93,9 @@ const RATE_LIMITS: Readonly<Record<string, number>> = {
   deleteTenant: 200,
   putBrand: 200,
   deleteBrand: 200,
+  putTemplate: 200,
+  publishTemplate: 200,
+  deleteTemplate: 200,
   putProvider: 200,
   deleteProvider: 200,
   putEnvironment: 20,
@@ -199,7 +202,7 @@ const SETTINGS = {
     rateLimits,
     '',
     'Calls a minute that one API key or user may make of each management mutation: `putList=100,putBrand=0`, where 0 is no limit, or `off` for no limits at all.',
-    '200 for tenants, brands and providers, otherwise 20',
+    '200 for tenants, brands, templates and providers, otherwise 20',
   ),
   NODE_ENV: setting(z.string(), null, '`production`: no GraphiQL.'),
   LOG_LEVEL: setting(
