@@ -7,6 +7,8 @@ import { readPageBrand } from './domain/page-brand.ts'
 import { createPlanSend } from './domain/plan-send.ts'
 import { readPreferences } from './domain/preference.ts'
 import { readLinkedPreferences, readLinkedTopic } from './domain/preference-link.ts'
+import { createPreview, type ShowPreview } from './domain/preview.ts'
+import { createPreviewLinks, type PreviewLinks } from './domain/preview-link.ts'
 import { applyReports } from './domain/report.ts'
 import { actorOf, type Context, type Graph } from './graphql/context.ts'
 import { schema } from './graphql/schema.ts'
@@ -15,6 +17,7 @@ import { createCursors } from './log/cursor.ts'
 import { createCallbacks } from './server/callbacks.ts'
 import type { MailCatcher } from './server/mail.ts'
 import { createPreferencePages } from './server/preferences.ts'
+import { createPreviewPages } from './server/previews.ts'
 import type { RateLimiter } from './server/rate-limit.ts'
 import { createMemoryRateLimiter } from './server/rate-memory.ts'
 import { createRedisRateLimiter } from './server/rate-redis.ts'
@@ -49,7 +52,8 @@ export function createFront(
   rateLimiter: RateLimiter,
 ): Server {
   const { config, store, secrets, now, metrics } = house
-  const graph = createGraph(house, commands)
+  const previews = createPreviews(house)
+  const graph = createGraph(house, commands, previews)
   return createServer({
     schema,
     api: config.roles.api,
@@ -68,7 +72,12 @@ export function createFront(
     rateLimiter,
     authenticate: createAuthenticate({ db: store.db, tokenKeys: secrets.tokenKeys, now }),
     contextFor: (input) => contextOf(graph, input),
-    routes: [...(mail?.routes ?? []), ...createPages(house, commands), createCallbackRoute(house, commit)],
+    routes: [
+      ...(mail?.routes ?? []),
+      ...createPages(house, commands),
+      createPreviewPages(previews),
+      createCallbackRoute(house, commit),
+    ],
     ready: () =>
       store.pool.query('select 1').then(
         () => true,
@@ -106,7 +115,27 @@ function createCallbackRoute(house: House, commit: Commit): Route {
   })
 }
 
-function createGraph(house: House, commands: Commands): Graph {
+interface Previews {
+  readonly preview: ShowPreview
+  readonly links: PreviewLinks
+}
+
+function createPreviews({ store, versions, secrets, builtIns, renderer, publicUrl, now }: House): Previews {
+  return {
+    preview: createPreview({
+      db: store.db,
+      versions,
+      vault: secrets,
+      builtIns,
+      renderer,
+      links: previewLinks(publicUrl),
+      now,
+    }),
+    links: createPreviewLinks({ vault: secrets, publicUrl, now }),
+  }
+}
+
+function createGraph(house: House, commands: Commands, previews: Previews): Graph {
   const { config, store, secrets, eventLog, now } = house
   return {
     prisma: store.prisma,
@@ -130,6 +159,8 @@ function createGraph(house: House, commands: Commands): Graph {
       links: previewLinks(house.publicUrl),
       now,
     }),
+    preview: previews.preview,
+    previewLinks: previews.links,
     log: eventLog,
     cursors: createCursors(secrets),
     signer: secrets,

@@ -7,6 +7,8 @@ import type { Answer, Call, Command, Commands, Vault } from '../domain/command.t
 import { chooseKey, fingerprint } from '../domain/idempotency.ts'
 import type { PlanSend } from '../domain/plan-send.ts'
 import type { EffectivePreference, PreferenceQuery } from '../domain/preference.ts'
+import type { ShowPreview } from '../domain/preview.ts'
+import type { PreviewLinks } from '../domain/preview-link.ts'
 import type { CheckedSend } from '../domain/send.ts'
 import { Refusal } from '../errors.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
@@ -31,6 +33,8 @@ export interface Graph {
   /** Accepts a send together with those that come at the same time. */
   accept(call: Call<CheckedSend>): Promise<Accepted | Refusal>
   readonly planSend: PlanSend
+  readonly preview: ShowPreview
+  readonly previewLinks: Pick<PreviewLinks, 'make'>
   readonly log: Log
   readonly cursors: Cursors
   readonly signer: {

@@ -24,7 +24,12 @@ export const RenderedOutput = builder.objectRef<OutputShape>('RenderedOutput').i
     title: t.exposeString('title', { nullable: true }),
     text: t.exposeString('text', { nullable: true }),
     html: t.exposeString('html', { nullable: true }),
-    payload: t.expose('payload', { type: 'JSON', nullable: true }),
+    payload: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: "JSON of the channel's own. A direct message: the service's own blocks, or what each service's are made of.",
+      resolve: ({ payload, blocks }) => payload ?? blocks ?? null,
+    }),
   }),
 })
 

@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ask, settledRequest } from '../support/graph.ts'
+import { dataOf, document, type House, house, MODES, refusalOf } from '../support/house.ts'
+
+interface Output {
+  readonly channel: string
+  readonly subject: string | null
+  readonly title: string | null
+  readonly text: string | null
+  readonly html: string | null
+  readonly payload: unknown
+}
+
+const PREVIEW = document<{ preview: readonly Output[] }>(
+  'query ($input: PreviewInput!) { preview(input: $input) { channel providerId subject title text html payload } }',
+)
+const LINK = document<{ previewLink: { url: string; expiresAt: string } }>(
+  'query ($input: PreviewInput!) { previewLink(input: $input) { url expiresAt } }',
+)
+
+for (const mode of MODES) {
+  describe(mode, () => {
+    let home: House
+
+    beforeAll(async () => {
+      home = await house({ mode })
+      await mutate(
+        'putTopic(id: "news", input: { name: "News", defaultStatus: OPTED_IN, includeUnsubscribeHeader: true }) { id }',
+      )
+      await mutate('putBrand(id: "acme", input: { name: "Acme", snippets: [{ name: "who", value: "Acme" }] }) { id }')
+      await mutate('putTenant(id: "acme", input: { name: "Acme", brandId: "acme", properties: { plan: "gold" } }) { id }')
+      await mutate('mergeProfile(userId: "ada", profile: { email: "ada@example.com", name: "Ada", locale: "fr-CA" }) { id }')
+      await mutate('addTenantMember(tenantId: "acme", userId: "ada") { id }')
+      await put({ content: { title: 'First {{n}}', body: 'For {{profile.name}}' }, topicId: 'news' })
+      await mutate('publishTemplate(id: "welcome") { id }')
+      await put({ content: { title: 'Second {{n}}' } })
+      await mutate('publishTemplate(id: "welcome") { id }')
+      await put({ content: { title: 'Third {{n}}' } })
+    })
+    afterAll(() => home.stop())
+
+    const mutate = (field: string) => ask(home.client, `mutation { ${field} }`)
+    const put = (input: object) =>
+      ask(home.client, 'mutation ($input: TemplateInput!) { putTemplate(id: "welcome", input: $input) { id } }', {
+        input: { name: 'Welcome', ...input },
+      })
+    const ask1 = (input: object) => home.client.send(PREVIEW, { input })
+    const preview = async (input: object) => dataOf(await ask1(input)).preview
+    const subject = async (input: object) => (await preview({ channels: ['EMAIL'], ...input }))[0]!.subject
+    const refused = async (input: object) => refusalOf(await ask1(input))
+    const said = async (input: object) => (await ask1(input)).errors[0]?.message
+    const send = async (input: object) => {
+      const { send } = await ask<{ send: { requestId: string } }>(
+        home.client,
+        'mutation ($input: SendInput!) { send(input: $input) { requestId } }',
+        { input },
+      )
+      await settledRequest(home.client, send.requestId)
+      return send.requestId
+    }
+
+    test('A template is shown as it is published, in a version, or as its draft', async () => {
+      expect(await subject({ template: 'welcome', data: { n: 1 } })).toBe('Second 1')
+      expect(await subject({ template: 'welcome', version: 1, data: { n: 2 } })).toBe('First 2')
+      expect(await subject({ template: 'welcome', draft: true, data: { n: 3 } })).toBe('Third 3')
+    })
+
+    test('A content is shown on every channel that can take it, and nothing comes of it', async () => {
+      const before = home.smtp.mails.length
+      const outputs = await preview({ content: { title: 'Tea', body: '**Hot**' } })
+      expect(outputs.map(({ channel }) => channel)).toEqual(['EMAIL', 'SMS', 'PUSH', 'INBOX', 'DIRECT_MESSAGE', 'WEBHOOK'])
+      expect(outputs[0]).toMatchObject({
+        subject: 'Tea',
+        text: expect.stringContaining('Hot'),
+        html: expect.stringContaining('<'),
+      })
+      expect(outputs[1]).toMatchObject({ text: 'Tea\n\nHot', payload: { encoding: 'GSM_7', segments: 1 } })
+      expect(outputs[4]!.payload).toEqual([
+        { kind: 'heading', level: 1, spans: [{ text: 'Tea' }] },
+        { kind: 'text', spans: [{ text: 'Hot', bold: true }] },
+      ])
+      const { messages } = await ask<{ messages: { nodes: unknown[] } }>(home.client, '{ messages { nodes { id } } }')
+      expect(messages.nodes).toEqual([])
+      expect(home.smtp.mails.length).toBe(before)
+    })
+
+    test('It is shown as to a user: their profile, tenant, brand and language, each over by what is given', async () => {
+      const elements = [
+        { type: 'meta', title: '{{profile.name}} {{tenant.plan}} {{> who}}', locales: { fr: { title: 'FR {{profile.name}}' } } },
+      ]
+      const content = { elements: [...elements, { type: 'text', content: '-' }] }
+      expect(await subject({ content, userId: 'ada' })).toBe('FR Ada')
+      expect(await subject({ content, userId: 'ada', locale: 'en', profile: { name: 'Countess' } })).toBe('Countess gold Acme')
+      expect(await subject({ content, tenantId: 'acme' })).toBe('gold Acme')
+      expect(await subject({ content, brandId: 'acme' })).toBe('Acme')
+    })
+
+    test('Links in it act for nobody', async () => {
+      const content = { title: 'Hi', body: '[out]({{urls.preferences}})' }
+      const [output] = await preview({ content, userId: 'ada', channels: ['EMAIL'] })
+      expect(output!.html).toContain('/preferences/preview')
+      const [other] = await preview({ template: 'welcome', version: 1, userId: 'ada', channels: ['EMAIL'] })
+      expect(other!.html).toContain('/unsubscribe/preview')
+      const links = [...other!.html!.matchAll(/\/(?:unsubscribe|preferences)\/([\w.-]+)/g)].map(([, token]) => token)
+      expect(new Set(links)).toEqual(new Set(['preview']))
+    })
+
+    test('A past message is shown with its own data and user, as it was sent or under any other text of its template', async () => {
+      const messageId = await send({ to: [{ userId: 'ada' }], template: 'welcome', data: { n: 7 }, tenantId: 'acme' })
+      expect(await subject({ messageId })).toBe('Second 7')
+      expect(await subject({ messageId, version: 1 })).toBe('First 7')
+      expect(await subject({ messageId, draft: true })).toBe('Third 7')
+      expect(await subject({ messageId, data: { n: 8 } })).toBe('Second 8')
+      const [first] = await preview({ messageId, version: 1, channels: ['SMS'] })
+      expect(first!.text).toBe('First 7\n\nFor Ada')
+    })
+
+    test('A past message is shown with what its send said of its channels', async () => {
+      const channels = { EMAIL: { override: { subject: 'Instead' } } }
+      const messageId = await send({ to: [{ userId: 'ada' }], content: { title: 'Plain' }, channels: { email: channels.EMAIL } })
+      expect(await subject({ messageId })).toBe('Instead')
+      expect(await refused({ messageId, version: 1 })).toMatchObject({ code: 'BAD_USER_INPUT', path: 'input.version' })
+    })
+
+    test('A channel that cannot show it is left out, or named with the element where it was asked for', async () => {
+      const content = { elements: [{ type: 'text', content: 'Only here', channels: ['email'] }] }
+      expect((await preview({ content })).map(({ channel }) => channel)).toEqual(['EMAIL', 'WEBHOOK'])
+      expect(await refused({ content, channels: ['EMAIL', 'SMS'] })).toEqual({ code: 'BAD_USER_INPUT', path: 'input.channels' })
+      await put({ content: { elements: [{ type: 'text', content: 'Hi\n{{nobody}}' }] }, onMissingVariable: 'FAIL' })
+      expect(await said({ template: 'welcome', draft: true, channels: ['SMS'] })).toMatch(/^SMS: elements\.0\.content: .*nobody/)
+      expect(await said({ template: 'welcome', draft: true })).toMatch(/^EMAIL: elements\.0\.content: .*nobody/)
+    })
+
+    test('Exactly one thing is shown, and only what is there', async () => {
+      const content = { title: 'Tea' }
+      expect(await refused({})).toMatchObject({ code: 'BAD_USER_INPUT', path: 'input' })
+      expect(await refused({ content, template: 'welcome' })).toMatchObject({ path: 'input' })
+      expect(await refused({ content, draft: true })).toMatchObject({ path: 'input.draft' })
+      expect(await refused({ template: 'welcome', version: 1, draft: true })).toMatchObject({ path: 'input.version' })
+      expect(await refused({ content, channels: [] })).toMatchObject({ path: 'input.channels' })
+      expect(await refused({ content: {} })).toMatchObject({ path: 'input.content' })
+      for (const input of [
+        { template: 'nobody' },
+        { template: 'welcome', version: 99 },
+        { messageId: 'msg-nobody' },
+        { content, userId: 'nobody' },
+        { content, tenantId: 'nobody' },
+        { content, brandId: 'nobody' },
+      ]) {
+        expect(await refused(input)).toMatchObject({ code: 'NOT_FOUND' })
+      }
+    })
+
+    test('What lies in another environment looks as if it were nowhere', async () => {
+      await mutate('putEnvironment(id: "staging", input: { name: "Staging" }) { id }')
+      const { createApiKey } = await ask<{ createApiKey: { secret: string } }>(
+        home.client,
+        'mutation { createApiKey(input: { name: "s", environmentId: "staging", scopes: [SEND] }) { secret } }',
+      )
+      const messageId = await send({ to: [{ userId: 'ada' }], content: { title: 'Mine' } })
+      const stranger = home.enter(createApiKey.secret)
+      for (const input of [{ messageId }, { template: 'welcome' }, { content: { title: 'Hi' }, userId: 'ada' }]) {
+        expect(refusalOf(await stranger.send(PREVIEW, { input }))).toMatchObject({ code: 'NOT_FOUND' })
+        expect(refusalOf(await stranger.send(LINK, { input }))).toMatchObject({ code: 'NOT_FOUND' })
+      }
+    })
+  })
+}
