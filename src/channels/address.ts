@@ -205,6 +205,8 @@ export function checkAttachmentName(filename: string): string | null {
   // Marks that hide, or that turn the direction, let one file type be read as another.
   if (/[\p{Cc}\p{Cs}\p{Bidi_Control}\u200b\u2028\u2029\u2060\ufeff]/u.test(filename))
     return 'A file name holds no control characters.'
+  // Many readers decode it (RFC 2047), and read another file type.
+  if (filename.includes('=?')) return 'A file name holds no encoded words (=?).'
   if (/[/\\:]/.test(filename)) return 'A file name is no path: it holds no slash, backslash or colon.'
   if (/^[.\s]|[.\s]$/.test(filename)) return 'A file name neither starts nor ends with a dot or space.'
   if (EXECUTABLE.test(filename)) return 'Files of this kind may not be attached: mail programs refuse them.'

@@ -57,7 +57,7 @@ export function readMail({ address, content, extras, unsubscribeUrl }: Outgoing,
   const unsubscribe = unsubscribeUrl === undefined ? [] : unsubscribeHeaders(unsubscribeUrl)
   const mail = {
     from: readMailbox(sender)!,
-    to: { name: plainLine(address.name ?? ''), address: to },
+    to: { name: plainName(address.name ?? ''), address: to },
     cc: [],
     bcc: [],
     subject: plainLine(content.subject ?? content.title ?? ''),
@@ -102,7 +102,7 @@ function refuse(what: Refused['what'], error: string): Refused {
 
 function readMailbox(text: string): Mailbox | null {
   const mailbox = parseMailbox(text)
-  return mailbox && { name: plainLine(mailbox.name), address: mailbox.address }
+  return mailbox && { name: plainName(mailbox.name), address: mailbox.address }
 }
 
 function checkAttachment({ filename, contentType, contentId }: Attachment): string | null {
@@ -130,6 +130,11 @@ function plainLine(text: string): string {
     .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
     .replace(/[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g, '')
     .trim()
+}
+
+/** Many readers decode an encoded word (RFC 2047) within quotes too, where it may hide what plainLine takes away. */
+function plainName(text: string): string {
+  return plainLine(text).replaceAll('=?', '= ?')
 }
 
 /** `"Ada" <ada@example.com>`, for providers that read an address with its name from one text (RFC 5322, 3.4). */

@@ -2,7 +2,7 @@
 export function oneLine(text: string): string {
   return text
     .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replace(/[\u200b\u202a-\u202e\u2066-\u2069\ufeff]/g, '')
+    .replace(/[\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g, '')
     .trim()
 }
 
