@@ -16,12 +16,15 @@ const USAGE = `
 
 type Run = (signal: AbortSignal, args: readonly string[]) => Promise<boolean>
 
+const help: Run = async () => process.stdout.write(USAGE) || true
+
 const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ['demo', (signal) => playDemo(process.env, process.stdout, signal)],
   ['doctor', () => examine(process.env, process.stdout)],
   ['types', (signal, args) => writeTypes(args, process.env, process.stdout, signal)],
   ['settings', async () => process.stdout.write(`${settingsTable()}\n`) || true],
-  ['help', async () => process.stdout.write(USAGE) || true],
+  ['help', help],
+  ['--help', help],
 ])
 
 /** Runs one command. Ctrl-C ends it, and what it started with it. */

@@ -19,6 +19,7 @@ test('help names the commands, and so does a command that does not exist', async
   const help = await run([])
   expect(help).toMatchObject({ code: 0, stderr: '' })
   for (const name of ['demo', 'doctor', 'types', 'settings', 'help']) expect(help.stdout).toContain(name)
+  expect(await run(['--help'])).toEqual(help)
   const unknown = await run(['dance'])
   expect(unknown).toMatchObject({ code: 2, stdout: '' })
   expect(unknown.stderr).toContain("There is no command 'dance'.")
