@@ -106,6 +106,7 @@ const NOUN_OF: { readonly [name: string]: Noun } = {
   requestIds: 'message',
   inboxMessage: 'message',
   message: 'message',
+  messageId: 'message',
   messageIds: 'message',
   ids: 'message',
   template: 'template',
