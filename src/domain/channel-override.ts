@@ -1,5 +1,6 @@
 import type { Channel, Rendered } from '../channels/provider.ts'
 import { firstLine, oneLine } from '../render/line.ts'
+import { smsSize } from '../render/sms.ts'
 import { said } from './channel-settings.ts'
 import { deepMerge, isObject } from './json.ts'
 import type { Definition } from './send.ts'
@@ -11,7 +12,8 @@ export interface ContentToSend extends Rendered {
 
 /**
  * The content under the channel's override: texts are replaced, as they stand (they are no templates), JSON of pushes and
- * inbox messages merges key by key, and a webhook's body is replaced whole. Without an override the content itself.
+ * inbox messages merges key by key, and a webhook's body is replaced whole. A text message is counted anew. Without an override
+ * the content itself.
  */
 export function contentToSend(
   { channels }: Pick<Definition, 'channels'>,
@@ -31,7 +33,7 @@ export function contentToSend(
     case 'EMAIL':
       return over({ subject: subject && oneLine(subject), html, text })
     case 'SMS':
-      return over({ text: bodyText })
+      return over({ text: bodyText, payload: bodyText === undefined ? undefined : smsSize(bodyText) })
     case 'PUSH':
       return over({ title: title && oneLine(title), text: bodyText, payload })
     case 'INBOX':

@@ -30,7 +30,7 @@ describe('The content that is sent', () => {
   test.each<[Channel, ChannelOverride, Record<string, unknown>]>([
     ['EMAIL', { subject: 'S', text: 'T', html: 'H' }, { subject: 'S', text: 'T', html: 'H' }],
     ['EMAIL', { html: 'H' }, { html: 'H' }],
-    ['SMS', { body: 'B' }, { text: 'B' }],
+    ['SMS', { body: 'B' }, { text: 'B', payload: { encoding: 'GSM_7', characters: 1, segments: 1 } }],
     [
       'PUSH',
       { title: 'T', body: 'B', data: { a: { d: 3 }, c: null } },

@@ -70,8 +70,8 @@ for (const mode of MODES) {
       expect(events.at(-1)).toMatchObject({ type: 'SENT', channel: 'DIRECT_MESSAGE', providerId: 'msteams' })
       expect(teams.received.map(({ path }) => path)).toEqual(['/workflows/canary-webhook/sig-7Yq9'])
       const card = JSON.parse(teams.received[0]!.body.toString()).attachments[0].content
-      const lines = card.body.map(({ inlines }: { inlines: { text: string }[] }) => inlines[0]!.text)
-      expect(lines).toEqual(['Tea', 'Now, *please*'])
+      const lines = card.body.map(({ inlines }: { inlines: object[] }) => inlines)
+      expect(lines).toMatchObject([[{ text: 'Tea', weight: 'Bolder' }], [{ text: 'Now, ' }, { text: 'please', italic: true }]])
 
       const message = await messageOf(id)
       expect(message.recipient).toBe(`${teams.url}/…7Yq9`)
