@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkCondition, evaluateCondition } from '../../src/render/condition.ts'
+import { checkCondition, checkElementCondition, evaluateCondition, evaluateElementCondition } from '../../src/render/condition.ts'
 
 const facts = {
   data: {
@@ -212,5 +212,42 @@ describe('Asking a condition', () => {
         expect(ask(`data.n > ${by}`, 0)).toBe(n > by)
       }),
     )
+  })
+})
+
+describe('A condition of an element', () => {
+  test('knows the loop it stands in and what was named; a route’s does not', () => {
+    for (const text of [
+      'refs.hero.visible',
+      'item.qty > 1',
+      'index == 0',
+      '$.item.qty > 1 && $.index < 3',
+      "data.x == '$.item'",
+    ]) {
+      expect(checkElementCondition(text), text).toBeNull()
+    }
+    expect(checkElementCondition('gone.x')).toMatch(/there are data, profile, tenant, refs, item and index \(at character 1\)/)
+    expect(checkCondition('item.qty > 1')).toMatch(/there are data, profile and tenant \(at character 1\)/)
+    expect(checkCondition('$.item.qty > 1')).not.toBeNull()
+  })
+
+  test('says where it is wrong by the characters that were written', () => {
+    expect(checkElementCondition('$.item.a == $.index + gone')).toMatch(/\(at character 23\)/)
+  })
+
+  test('sees what was named since it was asked before', () => {
+    const refs: Record<string, object> = {}
+    const ask = () =>
+      evaluateElementCondition('has(refs.a) && refs.a.visible', {
+        ...{ data: {}, profile: {}, tenant: null },
+        refs,
+        item: null,
+        index: null,
+      }).holds
+    expect(ask()).toBe(false)
+    refs.a = { visible: true }
+    expect(ask()).toBe(true)
+    refs.a = { visible: false }
+    expect(ask()).toBe(false)
   })
 })
