@@ -107,7 +107,7 @@ for (const mode of MODES) {
     })
 
     test('Header, footer and snippets that are no templates are refused with their line', async () => {
-      const bad = 'fine\n{{#if a}}x{{/if}}'
+      const bad = 'fine\n{{nonsense "x"}}'
       for (const name of ['header', 'footer']) {
         const answer = await put('refused', { settings: { email: { [name]: bad } } })
         expect(refusalOf(answer)).toEqual({ code: 'BAD_USER_INPUT', path: `input.settings.email.${name}` })
