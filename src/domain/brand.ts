@@ -1,5 +1,6 @@
 import { badInput, Refusal } from '../errors.ts'
 import type { BrandColors, BrandEmail, BrandLogo, BrandSettings, RenderedBrand, Snippet } from '../render/brand.ts'
+import { checkLayout } from '../render/brand-layout.ts'
 import { COLOR_NAMES, hexOf } from '../render/color.ts'
 import { SNIPPET_NAME } from '../render/template.ts'
 import { checkSnippets, createChecker } from '../render/template-check.ts'
@@ -147,7 +148,8 @@ function checkLogo(logo: BrandLogo): BrandLogo {
 }
 
 function checkEmailTexts(email: BrandEmail, check: Checker): BrandEmail {
-  for (const name of ['header', 'footer'] as const) refuse(check(email[name] ?? ''), [...SETTINGS, 'email', name])
+  for (const name of ['header', 'footer', 'layout'] as const) refuse(check(email[name] ?? ''), [...SETTINGS, 'email', name])
+  if (email.layout) refuse(checkLayout(email.layout), [...SETTINGS, 'email', 'layout'])
   return email
 }
 

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { CHANNELS } from '../channels/provider.ts'
 import { checkElementCondition } from './condition.ts'
 import { isByChannel } from './document.ts'
+import { checkHtml } from './html.ts'
 import { CONTENT_SHAPE, RAW_SHAPE, SHAPES } from './shape.ts'
 import { createChecker } from './template-check.ts'
 import { checkHref, checkImage } from './urls.ts'
@@ -113,6 +114,7 @@ class Checker {
     for (const [locale, fields] of Object.entries((element.locales ?? {}) as Record<string, Fields>)) {
       this.#texts(fields, [...path, 'locales', locale])
     }
+    if (type === 'html') refuseMarks(element, path)
     if (type === 'channel') this.#channel(element, path)
     else if (type === 'text' || type === 'list-item') exactlyOne(element, ['content', 'elements'], path)
     this.#held(type, element, place)
@@ -174,6 +176,7 @@ class Checker {
     }
     if (given.every((field) => field === 'transformers')) throw wrong(at, `must say something: ${allowed.join(', ')}.`)
     this.#allTexts(raw, at, 1)
+    refuseMark(raw.html, [...at, 'html'])
   }
 
   /** Every text in JSON is a template. */
@@ -184,6 +187,19 @@ class Checker {
     for (const [key, one] of Object.entries(value)) {
       this.#allTexts(one, [...path, Array.isArray(value) ? Number(key) : key], depth + 1)
     }
+  }
+}
+
+/** A variable of an author's HTML may stand where its value stays a value (reference: reliability T19). */
+function refuseMark(html: unknown, path: Path): void {
+  const sentence = typeof html === 'string' ? checkHtml(html) : null
+  if (sentence !== null) throw new Wrong(path, `'${path.join('.')}': ${sentence}`)
+}
+
+function refuseMarks({ content, locales }: Fields, path: Path): void {
+  refuseMark(content, [...path, 'content'])
+  for (const [locale, fields] of Object.entries((locales ?? {}) as Record<string, Fields>)) {
+    refuseMark(fields.content, [...path, 'locales', locale, 'content'])
   }
 }
 

@@ -83,6 +83,9 @@ export function surfaceOn(ground: string, color: string): string {
   return color
 }
 
+/** Whether a colour has next to no hue. */
+export const isGrey = (color: string) => Math.max(...parts(color)) - Math.min(...parts(color)) < 24
+
 function mix(hex: string, towards: number, part: number): string {
   const mixed = parts(hex).map((value) => Math.round(value + (towards - value) * part))
   return `#${mixed.map((value) => value.toString(16).padStart(2, '0')).join('')}`

@@ -54,8 +54,8 @@ function blockHtml(block: Block, look: Look): string {
 }
 
 /** Set in each tag: some programs give paragraphs and headings sizes of their own. */
-export const typeOf = ({ size, line, weight, space }: TextSize) =>
-  `margin:0 0 ${space}px;font-size:${size}px;line-height:${line}px;font-weight:${weight}${size > 20 ? ';letter-spacing:-0.01em' : ''}`
+export const typeOf = ({ size, line, weight, above = 0, space }: TextSize) =>
+  `margin:${above > 0 ? `${above}px` : 0} 0 ${space}px;font-size:${size}px;line-height:${line}px;font-weight:${weight}${size > 20 ? ';letter-spacing:-0.01em' : ''}`
 
 /** A table, since Outlook on Windows knows no line beside anything else. */
 function quoteHtml(spans: readonly Span[], look: Look): string {

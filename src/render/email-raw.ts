@@ -1,10 +1,9 @@
 import type { Rendered } from '../channels/provider.ts'
 import type { Raw } from './document.ts'
 import { at, type FlowState, markAt, printAt } from './flow.ts'
-import { checkPlaces, decode, fillHtml, type Relink } from './html.ts'
+import { decode, fillHtml, type Relink } from './html.ts'
 import { compileMjml } from './mjml.ts'
 import { sanitize } from './sanitize.ts'
-import { mark } from './template.ts'
 
 /** HTML that its author wrote: a whole mail, or an element of one. */
 
@@ -24,7 +23,7 @@ export async function rawEmail({ content, path }: Raw, html: string, state: Flow
 
 async function compiled(marked: string, place: string): Promise<string> {
   try {
-    return await compileMjml(sanitize(marked, 'mjml'))
+    return await compileMjml(sanitize(marked, 'mjml'), true)
   } catch (error) {
     return at(place, () => {
       throw error
@@ -53,17 +52,6 @@ export function htmlElement(
 
 /** For readers of the text, where links lead stays what the author wrote. */
 const untouched: Relink = (url) => url
-
-/**
- * Null where each variable of an author's HTML stands where its value cannot be taken for markup; otherwise the sentence that
- * says which does not (reference: reliability T19). Blocks are read as if each of their branches were there.
- */
-export function checkHtml(source: string): string | null {
-  const marked = source.replace(/\{\{\{?~?\s*(!--[\s\S]*?--|[^}]*?)~?\}?\}\}/g, (_tag, inner: string) =>
-    /^(?:[!#/^>]|else\b)/.test(inner) ? '' : mark(0),
-  )
-  return checkPlaces(marked)
-}
 
 const BREAKS = /<(?:br|\/p|\/div|\/tr|\/h[1-6]|\/li|\/ul|\/ol|\/table|\/blockquote|hr)\b[^>]*>/gi
 

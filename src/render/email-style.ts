@@ -1,5 +1,5 @@
 import type { BrandColors } from './brand.ts'
-import { colorOf, inkOn, readableOn, surfaceOn } from './color.ts'
+import { colorOf, inkOn, isGrey, readableOn, surfaceOn } from './color.ts'
 
 /** How every email looks: sizes, and two sets of colours, of which the dark one goes over the other where a reader wants it dark. */
 
@@ -41,7 +41,10 @@ export const buttonClass = (ground: string, ink: string) => `button-${ground.sli
 export function buttonColors(ground: string, ink: string | null) {
   const light = { ground, ink: ink === null ? inkOn(ground) : readableOn(ground, ink) }
   const lifted = surfaceOn(DARK.card, ground)
-  return { light, dark: lifted === ground ? light : { ground: lifted, ink: inkOn(lifted) } }
+  if (lifted === ground) return { light, dark: light }
+  // Black becomes white, not grey: a grey button looks as if it could not be pressed.
+  const shown = isGrey(ground) ? DARK.ink : lifted
+  return { light, dark: { ground: shown, ink: inkOn(shown) } }
 }
 
 type Rule = readonly [selectors: readonly string[], declarations: string]
@@ -74,10 +77,10 @@ export function darkRules(classes: Iterable<string>): readonly Rule[] {
  */
 export function sheet({ dark }: Tones, classes: Iterable<string>, isDarkToo: boolean): string {
   const rules: readonly Rule[] = [
-    [['.page'], `background:${DARK.page}`],
+    [['.page', '.page > div'], `background:${DARK.page}`],
     [['.card', '.card > table'], `background:${DARK.card}`],
     [['.ink', '.ink div'], `color:${DARK.ink}`],
-    [['.soft', '.soft div', '.soft a'], `color:${DARK.soft}`],
+    [['.soft', '.soft div'], `color:${DARK.soft}`],
     [['.tone'], `color:${dark}`],
     [['.bar > table > tbody > tr > td'], `border-top-color:${dark}`],
     [['.rule p', '.edge'], `border-color:${DARK.line}`],
@@ -86,7 +89,7 @@ export function sheet({ dark }: Tones, classes: Iterable<string>, isDarkToo: boo
   ]
   const inDark = [
     ':root{color-scheme:light dark;supported-color-schemes:light dark}',
-    `@media (prefers-color-scheme:dark){body{background:${DARK.page}!important}${rules.map((rule) => written(rule, '')).join('')}}`,
+    `@media (prefers-color-scheme:dark){${rules.map((rule) => written(rule, '')).join('')}}`,
     rules.map((rule) => written(rule, '[data-ogsc] ')).join(''),
   ]
   return [...(isDarkToo ? inDark : []), phoneRules(classes)].join('\n')
@@ -116,14 +119,15 @@ export interface TextSize {
   readonly size: number
   readonly line: number
   readonly weight: number
-  /** Below it. */
+  /** Above and below it. */
+  readonly above?: number
   readonly space: number
 }
 
 export const SIZES = {
-  h1: { size: 28, line: 36, weight: 700, space: 16 },
-  h2: { size: 21, line: 28, weight: 700, space: 12 },
-  h3: { size: 17, line: 24, weight: 700, space: 8 },
+  h1: { size: 28, line: 36, weight: 700, space: 12 },
+  h2: { size: 21, line: 28, weight: 700, above: 12, space: 8 },
+  h3: { size: 17, line: 24, weight: 700, above: 4, space: 4 },
   text: { size: 16, line: 26, weight: 400, space: 16 },
   subtext: { size: 14, line: 21, weight: 400, space: 16 },
 } as const satisfies Readonly<Record<string, TextSize>>

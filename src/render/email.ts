@@ -1,6 +1,7 @@
 import type { Block, Rendered } from '../channels/provider.ts'
 import { plainText } from './block.ts'
 import type { BrandEmail, RenderedBrand } from './brand.ts'
+import { withPlace } from './brand-layout.ts'
 import { colorOf } from './color.ts'
 import type { Document, Node } from './document.ts'
 import type { ActionElement, HtmlElement, ListElement, QuoteElement, TextElement } from './element.ts'
@@ -11,7 +12,7 @@ import { hrefOf, imageOf, listBlocks, markdownBlocks, quoteBlocks, type Scene, t
 import { at, eachShown, type FlowState, printAt, printField } from './flow.ts'
 import { escapeHtml, fillHole, type Relink } from './html.ts'
 import type { RenderJob } from './job.ts'
-import { layOut, slot } from './layout.ts'
+import { isFixedRow, layOut, slot } from './layout.ts'
 import { cutText, firstLine, oneLine } from './line.ts'
 import { createRelink } from './link.ts'
 import { addRow } from './row.ts'
@@ -99,6 +100,8 @@ interface Spot {
   readonly blocks: Block[]
   /** Of the columns that it stands in. */
   readonly cells: (readonly Block[])[]
+  /** In a row that stays one on a phone, like a line of a receipt: its neighbours stand close. */
+  readonly isClose: boolean
 }
 
 class Mail {
@@ -112,11 +115,10 @@ class Mail {
   static async write(document: Document, given: Circumstances) {
     const { state, brand } = given
     const around = brand?.email?.layout
-      ? at('brand.email.layout', () => state.printer.mark(withSlot(brand.email!.layout!), state.top))
+      ? at('brand.email.layout', () => state.printer.mark(withPlace(brand.email!.layout!, slot('content')), state.top))
       : null
-    const layout = layOut(document, brand, around && sanitize(around.text, 'mjml'))
-    const parts = await skeletonOf(layout.source)
-    return new Mail(given, layout.nodes, around?.values ?? []).#write(parts)
+    const { nodes, parts } = await laidOut(document, brand, around?.text ?? null)
+    return new Mail(given, nodes, around?.values ?? []).#write(parts)
   }
 
   private constructor(given: Circumstances, nodes: readonly Node[], values: readonly string[]) {
@@ -146,9 +148,11 @@ class Mail {
       foot: footer.length + links.length > 0 ? 'yes' : '',
     }
     const blocks: Block[] = []
-    this.#walk(parts, { frame: state.top, said, blocks, cells: [] })
+    this.#walk(parts, { frame: state.top, said, blocks, cells: [], isClose: false })
     const html = this.#html.map((text) => (text === TITLE ? escapeHtml(this.#title) : text)).join('')
-    return { title: this.#title, html, text: asText({ header, blocks, footer, links: linksOf(urls) }) }
+    // What stands around a message does not say what it is about.
+    const title = this.#title || firstLine(plainText(blocks))
+    return { title, html, text: asText({ header, blocks, footer, links: linksOf(urls) }) }
   }
 
   #around(name: keyof BrandEmail): readonly Block[] {
@@ -171,26 +175,28 @@ class Mail {
     }
   }
 
-  #element(node: Node, parts: readonly Part[], { frame, blocks, cells }: Spot): void {
+  #element(node: Node, parts: readonly Part[], { frame, blocks, cells, isClose }: Spot): void {
     eachShown(node, this.#given.state, frame, (one) => {
       const isColumn = node.element.type === 'column'
       const own: Block[] = isColumn ? [] : blocks
       const inner: Spot['cells'] = node.element.type === 'columns' ? [] : cells
-      const said = this.#say(node, one, own)
+      const close = isClose || (node.element.type === 'columns' && isFixedRow(node))
+      const said = this.#say(node, one, own, close)
       if (said === null) return
-      this.#walk(parts, { frame: one, said, blocks: own, cells: inner })
+      this.#walk(parts, { frame: one, said, blocks: own, cells: inner, isClose: close })
       if (isColumn) cells.push(own)
       else if (inner !== cells) addRow(blocks, inner)
     })
   }
 
   /** Prints an element: once, for both parts. */
-  #say(node: Node, frame: Frame, blocks: Block[]): Said {
+  #say(node: Node, frame: Frame, blocks: Block[], isClose: boolean): Said {
     const scene = this.#scene(frame)
     const { state, relink } = this.#given
     const { element } = node
     const print = (field: string) => printField(node, field, state, frame)
-    const say = (own: readonly Block[], look: Look = this.#look): Said => {
+    const plain = isClose ? { ...this.#look, size: CLOSE } : this.#look
+    const say = (own: readonly Block[], look: Look = plain): Said => {
       blocks.push(...own)
       return own.length === 0 ? null : { html: blocksHtml(own, look) }
     }
@@ -201,7 +207,7 @@ class Mail {
           ? null
           : say([{ kind: 'heading', level: 1, spans: [{ text: this.#title }] }])
       case 'text':
-        return say(textBlocks(node as Node<TextElement>, scene), { ...this.#look, isColored: element.color !== undefined })
+        return say(textBlocks(node as Node<TextElement>, scene), { ...plain, isColored: element.color !== undefined })
       case 'quote':
         return say(quoteBlocks(node as Node<QuoteElement>, scene), {
           ...this.#look,
@@ -213,7 +219,7 @@ class Mail {
       case 'html': {
         const { html, text } = htmlElement((element as HtmlElement).content, `${node.path}.content`, { state, relink }, frame)
         if (text !== '') blocks.push({ kind: 'text', spans: [{ text }] })
-        return { html }
+        return { html: `<div style="margin:0 0 16px">${html}</div>` }
       }
       case 'divider':
         blocks.push({ kind: 'divider' })
@@ -258,10 +264,29 @@ class Mail {
   }
 }
 
+const CLOSE: TextSize = { ...SIZES.text, space: 10 }
+
+interface LaidOut {
+  readonly brand: RenderedBrand | null
+  readonly around: string | null
+  readonly nodes: readonly Node[]
+  readonly parts: readonly Part[]
+}
+
+/** The last layout of each document: its messages mostly have one brand. */
+const layouts = new WeakMap<Document, LaidOut>()
+
+async function laidOut(document: Document, brand: RenderedBrand | null, around: string | null): Promise<LaidOut> {
+  const known = layouts.get(document)
+  if (known !== undefined && known.brand === brand && known.around === around) return known
+  const { source, nodes } = layOut(document, brand, around && sanitize(around, 'mjml'))
+  const fresh = { brand, around, nodes, parts: await skeletonOf(source, around !== null) }
+  layouts.set(document, fresh)
+  return fresh
+}
+
 /** Stands for the title, which is known when the elements have been printed. */
 const TITLE = '\ue002title\ue003'
-
-const withSlot = (layout: string) => layout.replace(/[\ue002\ue003]/g, '').replace(/\{\{\s*content\s*\}\}/, slot('content'))
 
 interface TextParts {
   readonly header: readonly Block[]

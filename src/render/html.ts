@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { MARKS, RenderRefusal } from './template.ts'
+import { MARKS, mark, RenderRefusal } from './template.ts'
 import { checkHref, checkImage, fillAddress } from './urls.ts'
 
 /**
@@ -45,10 +45,16 @@ export function scanHtml(html: string): readonly Piece[] {
   return pieces
 }
 
-/** Null where every mark of a text has a place; otherwise the sentence that says which has none. */
-export function checkPlaces(html: string): string | null {
+/**
+ * Null where each variable of an author's HTML stands where its value cannot be taken for markup; otherwise the sentence that
+ * says which does not (reference: reliability T19). Blocks are read as if each of their branches were there.
+ */
+export function checkHtml(source: string): string | null {
+  const marked = source.replace(/\{\{\{?~?\s*(!--[\s\S]*?--|[^}]*?)~?\}?\}\}/g, (_tag, inner: string) =>
+    /^(?:[!#/^>]|else\b)/.test(inner) ? '' : mark(0),
+  )
   try {
-    new Scanner(html).scan()
+    new Scanner(marked).scan()
     return null
   } catch (error) {
     if (error instanceof RenderRefusal) return error.message

@@ -67,7 +67,7 @@ function wholeMail(rows: string, { tones, classes }: Paper, brand: RenderedBrand
 const DEFAULTS =
   `<mj-attributes><mj-all font-family="${FONT}" /><mj-section padding="0 ${SIDE}px" /><mj-column padding="0" />` +
   `<mj-text padding="0 ${GAP}px" font-size="${SIZES.text.size}px" line-height="${SIZES.text.line}px" color="${LIGHT.ink}" />` +
-  `<mj-image padding="0 ${GAP}px 20px" /><mj-button padding="4px ${GAP}px 20px" /></mj-attributes>`
+  `<mj-image padding="0 ${GAP}px 20px" /><mj-button padding="8px ${GAP}px 20px" /></mj-attributes>`
 
 const space = (pixels: number) =>
   `<mj-raw><div style="height:${pixels}px;font-size:${pixels}px;line-height:${pixels}px">&#8202;</div></mj-raw>`
@@ -161,7 +161,7 @@ class Paper {
       }),
     )
     const row = widths.isFixed ? `<mj-group>${inner.join('')}</mj-group>` : inner.join('')
-    return `<mj-section css-class="side">${row}</mj-section>`
+    return `<mj-section css-class="side" text-align="left">${row}</mj-section>`
   }
 
   #block(node: Node, width: number): string {
@@ -256,6 +256,10 @@ function imageMjml({ width, align, href }: ImageElement, room: number): string {
   return `<mj-image align="${align === 'full' ? 'center' : (align ?? 'center')}" src="${slot('src')}" alt="${slot('alt')}"${linked}${wide} />`
 }
 
+/** Whether columns stay beside each other on a phone. */
+export const isFixedRow = ({ nodes }: Node): boolean =>
+  columnWidths((nodes as readonly Node<ColumnElement>[]).map(({ element }) => element.width)).isFixed
+
 /** Beside each other, columns are 552 pixels wide in all. */
 const ROOM = WIDTH - 2 * SIDE
 /** So much of the row stays for the column that has no width, that it holds words on a phone as well. */
@@ -266,9 +270,9 @@ const PHONE_ROOM = 327
  * How wide columns are, in pixels and as shares of a row. Those without a width share what is left. isFixed: all but one are
  * given in pixels, few enough to stay beside it on a phone, like the prices of a receipt.
  */
-export function columnWidths(widths: readonly (string | undefined)[]) {
+export function columnWidths(widths: readonly (string | number | undefined)[]) {
   const given = widths.map((width) => {
-    const share = /^(\d{1,3}(?:\.\d+)?)%$/.exec(width?.trim() ?? '')?.[1]
+    const share = /^(\d{1,3}(?:\.\d+)?)%$/.exec(String(width ?? '').trim())?.[1]
     return share === undefined ? pixelsOf(width) : (ROOM * Number(share)) / 100
   })
   const open = given.filter((width) => width === null).length
@@ -278,7 +282,7 @@ export function columnWidths(widths: readonly (string | undefined)[]) {
   // Columns that are more than the row all become narrower; fewer keep their widths.
   const scale = total > ROOM ? ROOM / total : 1
   const isFixed =
-    open === 1 && widths.length > 1 && !widths.some((width) => width?.includes('%')) && taken <= PHONE_ROOM - LEAST_ROOM
+    open === 1 && widths.length > 1 && !widths.some((width) => String(width).includes('%')) && taken <= PHONE_ROOM - LEAST_ROOM
   const columns = given.map((width) => {
     const pixels = (width ?? left) * scale
     const share = Math.floor((pixels / ROOM) * 10_000) / 100

@@ -7,11 +7,12 @@ declare module 'mjml-core' {
     readonly keepComments: boolean
     readonly validationLevel: 'strict' | 'soft' | 'skip'
   }
-  const core: { readonly default: (source: string, options: Options) => Promise<{ readonly html: string }> }
+  type ToHtml = (source: string, options: Options) => Promise<{ readonly html: string }>
+  const core: ToHtml | { readonly default: ToHtml }
   export default core
 }
 
 declare module 'mjml-preset-core' {
-  const preset: { readonly default: unknown }
+  const preset: unknown
   export default preset
 }

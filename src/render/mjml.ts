@@ -15,7 +15,9 @@ const loading = { mjml: null as ReturnType<typeof load> | null }
 
 async function load() {
   const [core, preset] = await Promise.all([import('mjml-core'), import('mjml-preset-core')])
-  return { toHtml: core.default.default, preset: preset.default.default }
+  // It is of CommonJS: Node gives the whole module as its default, a bundler what the module calls so.
+  const { default: whole } = core
+  return { toHtml: 'default' in whole ? whole.default : whole, preset: preset.default }
 }
 
 /** Loads what compiles, so that the first mail need not wait for it. */
@@ -26,19 +28,20 @@ export async function prepareMjml(): Promise<void> {
 
 /**
  * MJML as HTML: tables and inlined styles that every mail program shows, with what Outlook on Windows wants for itself. Loads
- * nothing, whatever it names. Marks and slots stay where they are. Remembered.
+ * nothing, whatever it names. Marks and slots stay where they are. Remembered. isAuthors: some of it is not ours.
  *
- * @throws RenderRefusal for what is no MJML
+ * @throws RenderRefusal for an author's that is no MJML
  */
-export function compileMjml(source: string): Promise<string> {
+export function compileMjml(source: string, isAuthors: boolean): Promise<string> {
   const known = compiled.get(source)
   if (known !== undefined) return known
-  const fresh = compile(source)
+  const fresh = compile(source, isAuthors)
   compiled.set(source, fresh)
+  fresh.catch(() => compiled.delete(source))
   return fresh
 }
 
-async function compile(source: string): Promise<string> {
+async function compile(source: string, isAuthors: boolean): Promise<string> {
   if (source.length > LONGEST) throw new RenderRefusal('The email is too long to be laid out.')
   loading.mjml ??= load()
   const { toHtml, preset } = await loading.mjml
@@ -53,6 +56,8 @@ async function compile(source: string): Promise<string> {
     return squeezed(html)
   } catch (error) {
     if (error instanceof RangeError) throw new RenderRefusal('The elements lie too deep in each other to be laid out.')
+    if (!isAuthors) throw error
+    // All that is told of what does not fit together is where the program stumbled.
     throw new RenderRefusal('This is no MJML: it begins with <mjml> and has its content in <mj-body>.')
   }
 }

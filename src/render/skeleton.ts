@@ -13,16 +13,17 @@ const compiled = new LRUCache<string, Promise<readonly Part[]>>({
 })
 
 /**
- * The skeleton of all mails of one layout. Remembered by what it is made of, so that documents that differ in their words
+ * The skeleton of all mails of one layout. isAuthors: some of it is not ours. Remembered by what it is made of, so that documents that differ in their words
  * alone have one.
  *
  * @throws RenderRefusal for what is no MJML, and a value where none may stand
  */
-export function skeletonOf(source: string): Promise<readonly Part[]> {
+export function skeletonOf(source: string, isAuthors: boolean): Promise<readonly Part[]> {
   const known = compiled.get(source)
   if (known !== undefined) return known
-  const fresh = compileMjml(source).then((html) => nested(scanHtml(html).flatMap(parted)))
+  const fresh = compileMjml(source, isAuthors).then((html) => nested(scanHtml(html).flatMap(parted)))
   compiled.set(source, fresh)
+  fresh.catch(() => compiled.delete(source))
   return fresh
 }
 

@@ -43,7 +43,11 @@ for (const mode of MODES) {
       settings: {
         colors: { primary: '#0a7', secondary: '#112233', tertiary: 'navy' },
         logo: { url: 'https://acme.example/logo.png', href: 'http://acme.example/?a=1&b=2', alt: 'The "Acme" logo' },
-        email: { header: 'News', footer: 'For {{profile.name}} {{> imprint}}', layout: '<mjml></mjml>' },
+        email: {
+          header: 'News',
+          footer: 'For {{profile.name}} {{> imprint}}',
+          layout: '<mjml><mj-body>{{content}}</mj-body></mjml>',
+        },
         theme: { '--accent': '#0a7', '--font': '"Inter", sans-serif', '--edge': 'calc(1px + (2px))' },
       },
       snippets: [
@@ -83,7 +87,9 @@ for (const mode of MODES) {
         ['input.settings.logo.href', { logo: { url: 'https://a.example/', href: 'JaVaScRiPt:alert(1)' } }],
         ['input.settings.logo.href', { logo: { url: 'https://a.example/', href: 'https://user:pass@a.example/' } }],
         ['input.settings.logo.alt', { logo: { url: 'https://a.example/', alt: 'x'.repeat(300) } }],
-        ['input.settings', { email: { layout: 'x'.repeat(300_000) } }],
+        ...['x'.repeat(300_000), '<p>{{content}}</p>', '<mjml><mj-body></mj-body></mjml>'].map(
+          (layout): [string, Record<string, unknown>] => ['input.settings.email.layout', { email: { layout } }],
+        ),
       ]
       for (const [path, settings] of refused) {
         expect(refusalOf(await put('refused', { settings })), JSON.stringify(settings).slice(0, 80)).toEqual({
