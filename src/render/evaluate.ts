@@ -8,19 +8,21 @@ const MAX_OUTPUT = 1024 * 1024
 const MAX_STEPS = 500_000
 /** So many characters that a function reads or makes cost a step. */
 const STEP_CHARACTERS = 32
+/** Of this thread, for all conditions together: those that loop are not counted in steps. */
+const MAX_CONDITION_MS = 250
 
 /** What all texts of a message have in common, and what is left of its limits. */
 export interface Message {
   readonly context: TemplateContext
   /** Whether a variable that leads nowhere is refused. */
   readonly isStrict: boolean
-  readonly left: { characters: number; steps: number }
+  readonly left: { characters: number; steps: number; conditionMs: number }
 }
 
 export const newMessage = (context: TemplateContext, isStrict: boolean): Message => ({
   context,
   isStrict,
-  left: { characters: MAX_OUTPUT, steps: MAX_STEPS },
+  left: { characters: MAX_OUTPUT, steps: MAX_STEPS, conditionMs: MAX_CONDITION_MS },
 })
 
 /** What all of a text sees alike. */
@@ -67,6 +69,16 @@ export function take({ left }: Message, steps: number): void {
 export function spend({ left }: Message, characters: number): void {
   left.characters -= characters
   if (left.characters < 0) throw new RenderRefusal(`The text is longer than ${MAX_OUTPUT.toLocaleString('en')} characters.`)
+}
+
+/** Runs a condition, whose time is paid for when it is known: each is ended by itself if it takes long. */
+export function timed<T>({ left }: Message, ask: () => T): T {
+  const before = process.threadCpuUsage()
+  const answer = ask()
+  const { user, system } = process.threadCpuUsage(before)
+  left.conditionMs -= (user + system) / 1_000
+  if (left.conditionMs < 0) throw new RenderRefusal('The conditions of this document take too long on these values.')
+  return answer
 }
 
 /** What is printed for a value. */

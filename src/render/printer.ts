@@ -11,6 +11,7 @@ import {
   spend,
   type Text,
   take,
+  timed,
   topOf,
   valueAt,
 } from './evaluate.ts'
@@ -45,7 +46,8 @@ export function createPrinter(context: TemplateContext, { onMissing = 'EMPTY' }:
     holds(condition, { item, index, refs } = NO_FRAME) {
       take(message, CONDITION_STEPS)
       const { data, profile, tenant } = context
-      return evaluateElementCondition(condition, { data, profile, tenant, item, index, refs }).holds
+      const facts = { data, profile, tenant, item, index, refs }
+      return timed(message, () => evaluateElementCondition(condition, facts).holds)
     },
   }
 }

@@ -104,6 +104,14 @@ test('A condition of an element knows the loop, what was named, and what the mes
   expect(['$.index == 3', 'refs.gone.visible', 'nonsense', '$.item.gone'].filter((one) => holds(one))).toEqual([])
 })
 
+test('Conditions of a message end together, however often each is asked', () => {
+  const { holds } = printerOf({ data: { l: Array.from({ length: 400 }, (_, at) => at) } })
+  const asked = () => {
+    for (let times = 0; times < 1_000; times += 1) holds('data.l.all(a, data.l.all(b, a + b >= 0.0))')
+  }
+  expect(asked).toThrow('The conditions of this document take too long on these values.')
+})
+
 describe('A value that is set', () => {
   test('goes on from there, over what the data has by that name, in loops too', () => {
     const data = { total: 7, lines: [{ price: 1.5 }, { price: 2 }] }
@@ -203,7 +211,7 @@ test('Blocks, paths and values print what Handlebars prints', () => {
       '@key',
       '@first',
     ],
-    ...['@last', '@root.a', '@../index', 'x', 'y', 'it', 'at', 'it.y', 'zero', 'empty', 'deep.0.l', 'o.[x]', 'this.x'],
+    ...['@last', '@root.a', '@../index', 'x', 'y', 'it', 'nth', 'it.y', 'zero', 'empty', 'deep.0.l', 'o.[x]', 'this.x'],
   )
   const scalar = fc.constantFrom('a', 'o.x', 'gone', '@index', '@key', 'zero', 'x', 'y', '../a', 'it.y', '@root.a', '../x', './x')
   const gap = fc.constantFrom('', ' ', '\n', '\n  ', 'text', '~')
@@ -217,7 +225,7 @@ test('Blocks, paths and values print what Handlebars prints', () => {
       fc.tuple(path, path, tie('source')).map(([one, two, then]) => `{{#if ${one}}}x{{else if ${two}}}${then}{{/if}}`),
       fc.tuple(path, tie('source')).map(([one, then]) => `{{#unless ${one}}}${then}{{/unless}}`),
       fc.tuple(path, tie('source'), tie('source')).map(([one, then, or]) => `{{#each ${one}}}${then}{{else}}${or}{{/each}}`),
-      fc.tuple(path, tie('source')).map(([one, then]) => `{{#each ${one} as |it at|}}${then}{{/each}}`),
+      fc.tuple(path, tie('source')).map(([one, then]) => `{{#each ${one} as |it nth|}}${then}{{/each}}`),
       fc.tuple(path, tie('source')).map(([one, then]) => `{{#with ${one}}}${then}{{~/with}}`),
       fc.tuple(path, tie('source')).map(([one, then]) => `{{#with ${one} as |it|}}\n${then}\n{{/with}}`),
     ),

@@ -310,7 +310,10 @@ test('Whatever is accepted prints what Handlebars prints', () => {
 
 test('Any text at all is accepted or refused with a sentence, and prints the same every time', () => {
   const mess = fc.array(
-    fc.constantFrom('{', '{{', '}}', '}', '#', '/', '>', '!', '--', '~', '\\', 'a', '.', '[', ']', '"', ' ', '\n', '&'),
+    fc.constantFrom(
+      ...['{', '{{', '}}', '}', '#', '/', '>', '!', '--', '~', '\\', 'a', '.', '[', ']', '"', "'", ' ', '\n', '&', '^', '*', '@'],
+      ...['(', ')', '=', '|', '$', '..', '0', 'if ', 'each ', 'else', 'as |x|', '{{#if a}}', '{{/if}}', 'and ', '{{#each a}}'],
+    ),
   )
   fc.assert(
     fc.property(
