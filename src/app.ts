@@ -9,6 +9,7 @@ import { createCallbackLinks } from './domain/callback-link.ts'
 import { createCommands, createCommit } from './domain/command.ts'
 import { layFoundation } from './domain/foundation.ts'
 import { createLinks } from './domain/link.ts'
+import { createTrackingLinks } from './domain/tracking-link.ts'
 import { createFront, openRateLimiter } from './front.ts'
 import type { House } from './house.ts'
 import { createLog } from './log/follow.ts'
@@ -97,6 +98,7 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       builtIns,
       publicUrl,
       links,
+      trackingLinks: createTrackingLinks({ vault: secrets, publicUrl }),
       callbacks,
       now,
       random,

@@ -10,6 +10,7 @@ import { readLinkedPreferences, readLinkedTopic } from './domain/preference-link
 import { createPreview, type ShowPreview } from './domain/preview.ts'
 import { createPreviewLinks, type PreviewLinks } from './domain/preview-link.ts'
 import { applyReports } from './domain/report.ts'
+import { createRecordEngagement } from './domain/tracking.ts'
 import { actorOf, type Context, type Graph } from './graphql/context.ts'
 import { schema } from './graphql/schema.ts'
 import type { House } from './house.ts'
@@ -23,6 +24,7 @@ import { createMemoryRateLimiter } from './server/rate-memory.ts'
 import { createRedisRateLimiter } from './server/rate-redis.ts'
 import type { Route } from './server/route.ts'
 import { createServer, type Server } from './server/server.ts'
+import { createTracking } from './server/tracking.ts'
 import { createAudienceReads } from './store/audience.read.ts'
 import { createInboxReads } from './store/inbox.read.ts'
 import { createListReads } from './store/list.read.ts'
@@ -77,6 +79,7 @@ export function createFront(
       ...createPages(house, commands),
       createPreviewPages(previews),
       createCallbackRoute(house, commit),
+      createTrackingRoute(house, commit),
     ],
     ready: () =>
       store.pool.query('select 1').then(
@@ -112,6 +115,17 @@ function createCallbackRoute(house: House, commit: Commit): Route {
     readAccount: (place) => readAccount(store.db, builtIns, place),
     settingsOf: (account) => settingsOf(secrets, builtIns, account),
     apply: (reports) => commit((scope) => applyReports(scope, reports)),
+  })
+}
+
+/** Where mails and apps tell what became of messages, served by a process of any role. */
+function createTrackingRoute({ trackingLinks: links, metrics, log }: House, commit: Commit): Route {
+  const record = createRecordEngagement(commit)
+  return createTracking({
+    links,
+    metrics,
+    log,
+    record: ({ environmentId, ...way }, what) => record(environmentId, { ...way, what }),
   })
 }
 

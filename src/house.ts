@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import type { BuiltInAccount } from './domain/account.ts'
 import type { CallbackLinks } from './domain/callback-link.ts'
 import type { Links } from './domain/link.ts'
+import type { TrackingLinks } from './domain/tracking-link.ts'
 import type { Carrier } from './log/carrier.ts'
 import type { Log } from './log/follow.ts'
 import type { Metrics } from './observe.ts'
@@ -31,6 +32,7 @@ export interface House {
   /** Where people reach us. */
   readonly publicUrl: () => string
   readonly links: Links
+  readonly trackingLinks: TrackingLinks
   readonly callbacks: CallbackLinks
   readonly now: () => Date
   readonly random: () => number

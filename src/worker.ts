@@ -34,6 +34,7 @@ export function createWorker(house: House, commit: Commit, onlyProcess: boolean)
     http: house.http,
     renderer: house.renderer,
     links: house.links,
+    trackingLinks: house.trackingLinks,
     breakers: createBreakers({ now, random: house.random, log: house.log }),
     throttle: createThrottle({ db: store.db, now }),
     callbacks: house.callbacks,

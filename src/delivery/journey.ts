@@ -4,9 +4,10 @@ import type { HttpDoor, Outcome, Provider, Rendered } from '../channels/provider
 import type { CallbackLinks } from '../domain/callback-link.ts'
 import type { Links } from '../domain/link.ts'
 import { type Decision, overLimit, type Plan, plan, type Routed, type Step, type Stopped } from '../domain/plan.ts'
-import { refusalOf, renderJobOf, unrendered, urlsOf } from '../domain/rendering.ts'
+import { refusalOf, unrendered, urlsOf } from '../domain/rendering.ts'
 import type { Move } from '../domain/route.ts'
 import { CALL_TIMEOUT_MS } from '../domain/time-budget.ts'
+import type { TrackingLinks } from '../domain/tracking-link.ts'
 import { fairnessOf, type Perform, type Work } from '../queue/kinds.ts'
 import type { RenderPool } from '../render/pool.ts'
 import { RenderRefusal } from '../render/template.ts'
@@ -28,7 +29,7 @@ import {
   waitEntry,
 } from './entries.ts'
 import { createGates, type Gate, type Gates } from './gate.ts'
-import type { Letter, Letters } from './letter.ts'
+import { jobFor, type Letter, type Letters } from './letter.ts'
 import { createQuarantine, type Quarantine } from './quarantine.ts'
 import type { WriteEntry } from './record.ts'
 import type { Throttle } from './throttle.ts'
@@ -43,6 +44,7 @@ export interface JourneyParts {
   readonly http: HttpDoor
   readonly renderer: Pick<RenderPool, 'render'>
   readonly links: Links
+  readonly trackingLinks: TrackingLinks
   readonly callbacks: Pick<CallbackLinks, 'urlOf'>
   readonly breakers: Breakers
   readonly throttle: Throttle
@@ -244,13 +246,12 @@ class Journey {
   }
 
   async #renderEach(steps: readonly Step[]): Promise<void> {
-    const { occasion, situation, row } = this.letter
+    const { row } = this.letter
     const fairnessKey = fairnessOf(row.environmentId, row.tenantId)
     const accounts = new Map(steps.map((step) => [step.providerId, step]))
-    const rendered = [...accounts.values()].map(async ({ channel, providerId, kind }) => {
-      const reader = { channel, provider: { id: providerId, kind } }
-      const job = renderJobOf(reader, occasion, situation, this.#urls, row.id, { recipient: row.recipient })
-      this.#contents.set(providerId, await this.parts.renderer.render(job, fairnessKey).catch(refusalOf))
+    const rendered = [...accounts.values()].map(async (step) => {
+      const job = jobFor(this.letter, step, this.#urls, this.parts.trackingLinks)
+      this.#contents.set(step.providerId, await this.parts.renderer.render(job, fairnessKey).catch(refusalOf))
     })
     await Promise.all(rendered)
   }

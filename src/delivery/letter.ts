@@ -3,7 +3,9 @@ import type { Channel } from '../channels/provider.ts'
 import { type Account, type BuiltInAccount, openSettings } from '../domain/account.ts'
 import type { Vault } from '../domain/command.ts'
 import { deliveryId } from '../domain/id.ts'
+import { trackingOf } from '../domain/message-tracking.ts'
 import type { Step } from '../domain/plan.ts'
+import { renderJobOf } from '../domain/rendering.ts'
 import type { Attempt } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
 import {
@@ -15,6 +17,9 @@ import {
   situationOf,
 } from '../domain/situation.ts'
 import { readDefinitions } from '../domain/template-use.ts'
+import type { TrackingLinks } from '../domain/tracking-link.ts'
+import { NO_TRACKING, type RenderJob } from '../render/job.ts'
+import type { Urls } from '../render/urls.ts'
 import type { Db } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
 import { type DeliveryRow, type LetterRow, type MessageRef, readLetters } from '../store/letter.ts'
@@ -109,6 +114,18 @@ function occasionOf(row: LetterRow, definition: Definition): Occasion {
 function toLetter(row: LetterRow, occasion: Occasion, situation: Situation): Letter {
   const deliveries = new Map((row.deliveries ?? []).map(toDelivery).map((delivery) => [delivery.turn, delivery]))
   return { row, occasion, accounts: situation.snapshot.accounts, situation, deliveries }
+}
+
+/** What is to be rendered of it for a step's account. */
+export function jobFor(letter: Letter, { channel, providerId, kind }: Step, urls: Urls, links: TrackingLinks): RenderJob {
+  const { row, occasion, situation } = letter
+  const { id: messageId, environmentId, mode, recipient } = row
+  const place = { environmentId, messageId, channel, providerId }
+  const tracked = mode === 'SIMULATE' ? NO_TRACKING : trackingOf(place, situation.tracking, links)
+  return renderJobOf({ channel, provider: { id: providerId, kind } }, occasion, situation, urls, messageId, {
+    recipient,
+    tracked,
+  })
 }
 
 /** A step's delivery before its first attempt. Its id follows from what it is, so that every worker gives it the same. */

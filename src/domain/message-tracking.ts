@@ -1,32 +1,37 @@
-import { NO_TRACKING, type Tracking } from '../render/job.ts'
+import type { Tracking } from '../render/job.ts'
 import type { Definition } from './send.ts'
 import type { TrackedPlace, TrackingLinks } from './tracking-link.ts'
 
-/** Whether opens and clicks of a message's emails are told. */
-export interface EmailTracking {
+/** What is told of a message: of its emails opens and clicks, by its push messages whatever their app tells. */
+export interface MessageTracking {
   readonly opens: boolean
   readonly clicks: boolean
-}
-
-/** What the send says of its emails goes over what its environment says of all. */
-export function emailTracking(
-  { channels }: Pick<Definition, 'channels'>,
-  environment: { readonly trackOpens: boolean; readonly trackClicks: boolean } | undefined,
-): EmailTracking {
-  const { trackOpens, trackClicks } = channels?.EMAIL?.override ?? {}
-  return { opens: trackOpens ?? environment?.trackOpens ?? false, clicks: trackClicks ?? environment?.trackClicks ?? false }
+  readonly push: boolean
 }
 
 /**
- * What one account's rendering of a message is tracked by. A push message always brings an address at which its app may tell
- * what became of it: nothing is told unless the app does. Simulated messages and previews are never tracked: do not ask.
+ * What the send says of its emails goes over what its environment says of all. A push message brings an address at which its
+ * app may tell what became of it, in an environment that tracks anything.
  */
+export function messageTracking(
+  { channels }: Pick<Definition, 'channels'>,
+  environment: { readonly trackOpens: boolean; readonly trackClicks: boolean } | undefined,
+): MessageTracking {
+  const said = channels?.EMAIL?.override ?? {}
+  const { trackOpens = false, trackClicks = false } = environment ?? {}
+  return { opens: said.trackOpens ?? trackOpens, clicks: said.trackClicks ?? trackClicks, push: trackOpens || trackClicks }
+}
+
+/** What one account's rendering of a message is tracked by. Simulated messages and previews never are: do not ask. */
 export function trackingOf(
   place: TrackedPlace,
-  { opens, clicks }: EmailTracking,
+  { opens, clicks, push }: MessageTracking,
   links: Pick<TrackingLinks, 'openUrl' | 'clicks' | 'pushUrl'>,
 ): Pick<Tracking, 'openUrl' | 'clicks' | 'pushUrl'> {
-  if (place.channel === 'PUSH') return { openUrl: null, clicks: null, pushUrl: links.pushUrl(place) }
-  if (place.channel !== 'EMAIL') return NO_TRACKING
-  return { openUrl: opens ? links.openUrl(place) : null, clicks: clicks ? links.clicks(place) : null, pushUrl: null }
+  const isEmail = place.channel === 'EMAIL'
+  return {
+    openUrl: isEmail && opens ? links.openUrl(place) : null,
+    clicks: isEmail && clicks ? links.clicks(place) : null,
+    pushUrl: place.channel === 'PUSH' && push ? links.pushUrl(place) : null,
+  }
 }

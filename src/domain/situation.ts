@@ -24,7 +24,7 @@ import { keysPlace } from './device-token.ts'
 import { openTokenKeys } from './inline-token.ts'
 import { deepMerge, type JsonObject } from './json.ts'
 import { brandFor, brandsOf, emailBrandFor } from './message-brand.ts'
-import { type EmailTracking, emailTracking } from './message-tracking.ts'
+import { type MessageTracking, messageTracking } from './message-tracking.ts'
 import type { LimitsFacts, PlannedToken, Snapshot, Timing } from './plan.ts'
 import { type PreferenceLayers, storedLayers } from './preference-rule.ts'
 import { isPlace, type RecipientInput } from './recipient.ts'
@@ -74,7 +74,7 @@ export interface Situation {
   readonly brand: RenderedBrand | null
   /** The one for emails alone, where the send or its template says so. */
   readonly emailBrand: RenderedBrand | null
-  readonly tracking: EmailTracking
+  readonly tracking: MessageTracking
   /** Ids of device tokens that are left out, since their keys do not open: sealed with a secret that is gone. */
   readonly sealedTokens: readonly string[]
 }
@@ -226,7 +226,7 @@ export function situationOf(
     topic,
     brand: brandFor(occasion, chain, brands),
     emailBrand: emailBrandFor(occasion, chain, brands),
-    tracking: emailTracking(definition, rules.get(environmentId)),
+    tracking: messageTracking(definition, rules.get(environmentId)),
     sealedTokens: stored.map(({ id }) => id).filter((id) => !kept.some((token) => token.id === id)),
   }
 }

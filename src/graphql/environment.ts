@@ -71,7 +71,8 @@ const EnvironmentInput = builder.inputType('EnvironmentInput', {
     trackOpens: t.boolean({
       required: true,
       defaultValue: false,
-      description: 'Emails bring a picture of one pixel that tells when they are opened. A send or a template may say otherwise.',
+      description:
+        'Emails bring a picture of one pixel that tells when they are opened. A send or a template may say otherwise. With this or trackClicks, push messages bring a trackingUrl.',
     }),
     trackClicks: t.boolean({
       required: true,

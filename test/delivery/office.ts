@@ -23,6 +23,7 @@ import type { Decision } from '../../src/domain/plan.ts'
 import { applyReports, type Reports } from '../../src/domain/report.ts'
 import { checkSend, type SendInput } from '../../src/domain/send.ts'
 import { type Engagement, type EngagementKind, recordEngagements } from '../../src/domain/tracking.ts'
+import { createTrackingLinks } from '../../src/domain/tracking-link.ts'
 import { readEvents } from '../../src/log/read.ts'
 import { claim } from '../../src/queue/claim.ts'
 import type { Claimed, Lane, Payload, Work } from '../../src/queue/kinds.ts'
@@ -105,6 +106,7 @@ export async function openOffice(options: OfficeOptions = {}) {
     http,
     renderer: { render },
     links: createLinks({ vault, publicUrl: () => 'http://carillon.test' }),
+    trackingLinks: createTrackingLinks({ vault, publicUrl: () => 'http://carillon.test' }),
     breakers: createBreakers({ now, random: () => 0, log: { info() {}, warn() {} } }),
     throttle: createThrottle({ db: store.db, now }),
     callbacks: createCallbackLinks({ signer: vault, providers, publicUrl: () => 'http://carillon.test' }),

@@ -20,6 +20,7 @@ import { createLinks, previewLinks } from '../../src/domain/link.ts'
 import type { Decision } from '../../src/domain/plan.ts'
 import { createPlanSend } from '../../src/domain/plan-send.ts'
 import { checkSend } from '../../src/domain/send.ts'
+import { createTrackingLinks } from '../../src/domain/tracking-link.ts'
 import { claim } from '../../src/queue/claim.ts'
 import type { Claimed, Lane, Payload } from '../../src/queue/kinds.ts'
 import { render } from '../../src/render/content.ts'
@@ -102,6 +103,7 @@ export async function openRehearsal() {
     http,
     renderer: { render },
     links,
+    trackingLinks: createTrackingLinks({ vault, publicUrl }),
     breakers: createBreakers({ now, random: () => 0, log: { info() {}, warn() {} } }),
     throttle: createThrottle({ db: store.db, now }),
     callbacks: createCallbackLinks({ signer: vault, providers, publicUrl }),
