@@ -1,6 +1,7 @@
 import { CHANNELS, type Channel } from '../channels/provider.ts'
 import { badInput, notFound, Refusal } from '../errors.ts'
 import { fairnessOf } from '../queue/kinds.ts'
+import { speaksOn } from '../render/document.ts'
 import type { RenderPool } from '../render/pool.ts'
 import { RenderRefusal } from '../render/template.ts'
 import type { Db } from '../store/database.ts'
@@ -10,13 +11,13 @@ import { findMissing, type Reference } from '../store/reference.ts'
 import { readDraft, readPublished, type TemplateVersions, versionKey } from '../store/template.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 import { hasUser } from '../store/user.ts'
-import type { BuiltInAccount } from './account.ts'
+import type { Account, BuiltInAccount } from './account.ts'
 import { type ContentToSend, contentToSend } from './channel-override.ts'
 import type { Vault } from './command.ts'
 import { newId } from './id.ts'
 import { deepMerge } from './json.ts'
 import type { CheckedPreview, PreviewSource } from './preview-input.ts'
-import { type LinkMaker, renderJobOf, urlsOf } from './rendering.ts'
+import { type LinkMaker, type Reader, renderJobOf, urlsOf } from './rendering.ts'
 import { type Definition, missing } from './send.ts'
 import { addressed, type KeptRecipient, type Occasion, readGrounds, readSurroundings, situationOf } from './situation.ts'
 import type { TemplateDraft } from './template.ts'
@@ -28,8 +29,10 @@ export interface Preview {
   readonly refused: readonly { readonly channel: Channel; readonly error: string }[]
 }
 
+/** providerId: where it is that account's own; null: as any account of the channel would show it. */
 export interface PreviewedOutput extends ContentToSend {
   readonly channel: Channel
+  readonly providerId: string | null
 }
 
 export interface PreviewParts {
@@ -58,8 +61,10 @@ export function createPreview(parts: PreviewParts): ShowPreview {
     const channels = input.channels ?? CHANNELS
     const results = await renderEach(parts, occasion, input, channels)
     const preview: Preview = {
-      outputs: results.flatMap(({ channel, content }) =>
-        content instanceof RenderRefusal ? [] : [{ ...contentToSend(occasion.definition, { channel }, content), channel }],
+      outputs: results.flatMap(({ channel, provider, content }) =>
+        content instanceof RenderRefusal
+          ? []
+          : [{ ...contentToSend(occasion.definition, { channel }, content), channel, providerId: provider?.id ?? null }],
       ),
       refused: results.flatMap(({ channel, content }) =>
         content instanceof RenderRefusal ? [{ channel, error: content.message }] : [],
@@ -89,12 +94,26 @@ async function renderEach(parts: PreviewParts, occasion: Occasion, input: Checke
   const urls = urlsOf({ ...occasion, userId: occasion.userId ?? 'preview' }, situation, links)
   const messageId = input.source.kind === 'message' ? input.source.id : newId('msg')
   const fairnessKey = `${fairnessOf(environmentId, tenantId)}\npreview`
+  const { accounts } = situation.snapshot
+  const readers = channels.flatMap((channel) => readersOf(channel, occasion.definition, accounts))
   return Promise.all(
-    channels.map(async (channel) => {
-      const job = renderJobOf({ channel, provider: null }, occasion, situation, urls, messageId)
-      return { channel, content: await renderer.render(job, fairnessKey).catch(refusalOf) }
+    readers.map(async (reader) => {
+      const job = renderJobOf(reader, occasion, situation, urls, messageId)
+      return { ...reader, content: await renderer.render(job, fairnessKey).catch(refusalOf) }
     }),
   )
+}
+
+const MOST_ACCOUNTS = 10
+
+/** Any account of the channel; where the content has something to say for some of them alone, each of those. */
+function readersOf(channel: Channel, { content }: Definition, accounts: readonly Account[]): readonly Reader[] {
+  const any = { channel, provider: null }
+  if (speaksOn(content, channel)) return [any]
+  const own = accounts
+    .filter((account) => account.channel === channel && account.enabled && speaksOn(content, channel, account))
+    .map(({ id, kind }) => ({ channel, provider: { id, kind } }))
+  return own.length > 0 ? own.slice(0, MOST_ACCOUNTS) : [any]
 }
 
 function refusalOf(error: unknown): RenderRefusal {

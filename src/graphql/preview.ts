@@ -48,7 +48,7 @@ builder.queryFields((t) => ({
     args: { input: t.arg({ type: PreviewInput, required: true }) },
     resolve: async (_root, { input }, context) => {
       const { outputs } = await context.graph.preview(actorOf(context).environmentId, checkPreview(input as Asked))
-      return outputs.map((output) => ({ ...output, providerId: null }))
+      return [...outputs]
     },
   }),
   previewLink: t.field({

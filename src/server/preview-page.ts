@@ -30,7 +30,7 @@ export function previewPage({ outputs, refused }: Preview, expiresAt: Date): Pag
     title || 'Preview',
     html`<header><p class="what">Preview</p><h1>${title || 'Without a title'}</h1>
 <p class="about">Nothing was sent, and no link in it acts for anybody. This page can be opened until ${timeOf(expiresAt)}.</p></header>
-${outputs.length > 1 ? html`<nav>${outputs.map(({ channel }) => html`<a href="#${channel}">${NAMES[channel]}</a>`)}</nav>` : null}
+${outputs.length > 1 ? html`<nav>${outputs.map((output) => html`<a href="#${anchorOf(output)}">${nameOf(output)}</a>`)}</nav>` : null}
 ${outputs.map(section)}
 ${refused.length > 0 ? refusals(refused) : null}`,
   )
@@ -59,9 +59,13 @@ const NAMES: { readonly [C in Channel]: string } = {
   WEBHOOK: 'Webhook',
 }
 
+const anchorOf = ({ channel, providerId }: PreviewedOutput) => (providerId === null ? channel : `${channel}-${providerId}`)
+
+const nameOf = ({ channel, providerId }: PreviewedOutput) =>
+  providerId === null ? NAMES[channel] : `${NAMES[channel]}, by ${providerId}`
+
 function section(output: PreviewedOutput): Html {
-  const { channel } = output
-  return html`<section id="${channel}"><h2>${NAMES[channel]}</h2>${SHOWN[channel](output)}</section>
+  return html`<section id="${anchorOf(output)}"><h2>${nameOf(output)}</h2>${SHOWN[output.channel](output)}</section>
 `
 }
 

@@ -127,6 +127,12 @@ describe.skipIf(browser === null)('In a browser', () => {
     expect(await said('WEBHOOK')).toContain('"order": 1042')
   })
 
+  test('it names what cannot be shown, and why', async () => {
+    await page.goto(await linkTo({ content: { elements: [{ type: 'text', content: 'Here', channels: ['email'] }] } }))
+    const refusals = page.locator('section', { has: page.getByRole('heading', { name: 'Not on these channels' }) })
+    expect(await refusals.innerText()).toMatch(/SMS\s+The content says nothing on SMS/)
+  })
+
   test('no script of a template or of data runs in it, wherever it stands', async () => {
     const nasty = '<img src=x onerror=alert(1)><svg onload=alert(2)></iframe><script>alert(3)</script>'
     const elements = [
@@ -153,8 +159,9 @@ describe.skipIf(browser === null)('In a browser', () => {
   })
 
   test('what an override of a send brings as HTML runs nothing either', async () => {
-    const html =
-      '<script>alert(1)</script><img src="x" onerror="alert(2)"><form action="https://evil.test"><button>x</button></form>'
+    // A frame may be kept from alerts and run all the same, so it leaves a mark.
+    const leave = 'document.documentElement.dataset.ran = 1'
+    const html = `<script>${leave}</script><img src="x" onerror="${leave}"><form action="https://evil.test"><button>x</button></form>`
     const { send } = await ask<{ send: { requestId: string } }>(
       home.client,
       'mutation ($input: SendInput!) { send(input: $input) { requestId } }',
@@ -162,6 +169,7 @@ describe.skipIf(browser === null)('In a browser', () => {
     )
     await page.goto(await linkTo({ messageId: send.requestId, channels: ['EMAIL'] }))
     await frames().first().contentFrame().locator('button').waitFor()
+    for (const frame of page.frames()) expect(await frame.locator('html').getAttribute('data-ran')).toBeNull()
     expect(await frames().first().getAttribute('sandbox')).not.toMatch(/allow-scripts|allow-same-origin/)
     expect(alerts).toEqual([])
   })

@@ -131,6 +131,17 @@ for (const mode of MODES) {
       expect(await said({ template: 'welcome', draft: true })).toMatch(/^EMAIL: elements\.0\.content: .*nobody/)
     })
 
+    test('What an account alone says is shown as that account would', async () => {
+      await mutate('putProvider(id: "team", input: { kind: "slack", settings: {} }) { id }')
+      const slack = { type: 'channel', channel: 'slack', raw: { text: 'Tea', blocks: [{ type: 'divider' }] } }
+      const content = { elements: [slack, { type: 'channel', channel: 'sms', elements: [{ type: 'text', content: 'Tea' }] }] }
+      const outputs = await preview({ content, channels: ['SMS', 'DIRECT_MESSAGE'] })
+      expect(outputs).toMatchObject([
+        { channel: 'SMS', providerId: null, text: 'Tea' },
+        { channel: 'DIRECT_MESSAGE', providerId: 'team', payload: [{ type: 'divider' }] },
+      ])
+    })
+
     test('Exactly one thing is shown, and only what is there', async () => {
       const content = { title: 'Tea' }
       expect(await refused({})).toMatchObject({ code: 'BAD_USER_INPUT', path: 'input' })
