@@ -1,6 +1,7 @@
 import type { Address, Channel } from '../channels/provider.ts'
 import type { MessageReason, MessageStatus } from '../generated/tables.ts'
 import type { ConditionFacts } from '../render/condition.ts'
+import type { Content } from '../render/element.ts'
 import type { Account } from './account.ts'
 import type { ChannelsSettings, ProviderSettings } from './channel-settings.ts'
 import type { DirectMessageAddress } from './chat-place.ts'
@@ -29,6 +30,8 @@ export interface Snapshot {
   readonly gone: { readonly noun: 'topic' | 'tenant'; readonly id: string } | null
   /** The template of which nothing was published when the message was accepted: nobody knows what it would say. */
   readonly unpublished: string | null
+  /** What it says: a channel for which it has nothing is not tried. */
+  readonly content: Content
   /** Of the message, or else of its template, or else of its environment; tree: null where none of them says one. */
   readonly routing: { readonly from: 'message' | 'template' | 'environment' | 'default'; readonly tree: Routing | null }
   readonly channels: ChannelsSettings

@@ -1,5 +1,6 @@
 import { CHANNELS, type Channel } from '../channels/provider.ts'
 import { evaluateCondition } from '../render/condition.ts'
+import { speaksOn } from '../render/document.ts'
 import type { Account } from './account.ts'
 import { type Place, placesOn } from './place.ts'
 import type { Decision, Plan, Snapshot, Step, Stopped } from './plan.ts'
@@ -72,6 +73,8 @@ class Survey {
   readonly #missing = new Set<string>()
   /** Something would be tried but for a condition. */
   #isConditioned = false
+  /** Something would be tried but that the content has nothing for it. */
+  #isSilent = false
   /** The recipient has an address on a channel that may carry it. */
   #isReachable = false
 
@@ -187,10 +190,17 @@ class Survey {
     const carried = places.filter((place) => place.carriedBy(account))
     const refused = refuseAccount(account) ?? (carried.length === 0 ? 'carries none of the addresses' : null)
     this.note('provider', account.id, refused === null, refused ?? `carries ${account.channel}`)
-    if (refused !== null) return []
+    if (refused !== null || !this.#speaksOn(account)) return []
     const condition = this.#settings.get(account.id)?.if
     if (condition !== undefined && !this.#holds(condition, account.id)) return []
     return carried.map((place) => ({ kind: 'step', step: stepOf(account, place) }))
+  }
+
+  #speaksOn({ id, kind, channel }: Account): boolean {
+    if (speaksOn(this.#snapshot.content, channel, { id, kind })) return true
+    this.note('render', id, false, `the content says nothing on ${channel}`)
+    this.#isSilent = true
+    return false
   }
 
   /** Nothing is left to try. */
@@ -200,6 +210,7 @@ class Survey {
       return this.#stop(method, 'UNROUTABLE', 'PROVIDER_ERROR', `The routing names '${missing}', which cannot be tried.`)
     }
     if (this.#isConditioned) return this.#stop(method, 'FILTERED', 'FILTERED', 'Its conditions leave no channel to try.')
+    if (this.#isSilent) return this.#stop(method, 'UNDELIVERABLE', 'RENDER_ERROR', SILENT)
     if (this.#isReachable) return this.#stop(method, 'UNROUTABLE', 'NO_PROVIDERS', WITHOUT_PROVIDER)
     return this.#stop(method, 'UNROUTABLE', 'NO_CHANNELS', this.#withoutAddress())
   }
@@ -222,6 +233,7 @@ class Survey {
 }
 
 const NO_ACCOUNT = 'there is no such account'
+const SILENT = 'The content says nothing on any channel that could be tried: no element is for it.'
 const WITHOUT_PROVIDER = 'No enabled provider carries a channel on which the recipient has an address.'
 
 function describePlaces(channel: Channel, places: readonly Place[]): string {

@@ -212,6 +212,7 @@ export function situationOf(
       accounts: accounts.get(environmentId) ?? [],
       preferences: topic && !isPlace(to) ? layersOf(topic, { to, choices: person.choices ?? [], list, chain }) : null,
       gone: isPlace(to) ? null : goneOf(occasion, topic, chain),
+      content: definition.content,
       unpublished: definition.template?.version === null ? definition.template.id : null,
       routing: routingOf(definition, rules.get(environmentId)),
       channels: definition.channels ?? NO_CHANNELS,

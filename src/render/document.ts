@@ -70,9 +70,9 @@ export function resolveDocument(content: Content, audience: Audience): Document 
 /** Whether a document says anything on its channel, were all its conditions held. */
 export const speaks = ({ nodes, raw }: Document, channel: Channel) => raw !== null || nodes.some(holdsSome(channel))
 
-/** Whether a content has anything for a channel, whichever account it goes through, were all its conditions held. */
-export function speaksOn(content: Content, channel: Channel): boolean {
-  return speaks(resolveDocument(content, { channel, provider: null, locale: null }), channel)
+/** Whether a content has anything for a channel and account, were all its conditions held. A webhook always brings the data. */
+export function speaksOn(content: Content, channel: Channel, provider: Audience['provider'] = null): boolean {
+  return channel === 'WEBHOOK' || speaks(resolveDocument(content, { channel, provider, locale: null }), channel)
 }
 
 const holdsSome =

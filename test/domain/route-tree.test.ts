@@ -179,6 +179,28 @@ describe('Conditions', () => {
   })
 })
 
+describe('A content that has something for some channels alone', () => {
+  const elements = [
+    { type: 'channel', channel: 'inbox', elements: [{ type: 'text', content: 'x' }] },
+    { type: 'channel', channel: 'ses', elements: [{ type: 'text', content: 'x' }] },
+  ] as const
+
+  test('is tried on those, by those accounts', () => {
+    const content = { elements }
+    expect(treeOf(single('EMAIL', 'SMS', 'INBOX'), { content })).toEqual(['SINGLE', 'ses', 'inbox'])
+    expect(saidNo(single('EMAIL', 'SMS', 'INBOX'), { content })).toEqual(['render smtp', 'render twilio', 'render vonage'])
+    expect(treeOf(single('EMAIL', 'SMS'), { content: { ...content, title: 'x' } })).toEqual([
+      'SINGLE',
+      ['SINGLE', 'smtp', 'ses'],
+      ['SINGLE', 'twilio', 'vonage'],
+    ])
+  })
+
+  test('ends a message that could go by others alone', () => {
+    expect(treeOf(single('SMS', 'PUSH'), { content: { elements } })).toBe('UNDELIVERABLE RENDER_ERROR')
+  })
+})
+
 describe("A user's choice of channels", () => {
   const opted = (...channels: Channel[]) => chose('OPTED_IN', { channels })
 

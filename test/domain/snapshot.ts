@@ -50,6 +50,7 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
     preferences: null,
     gone: null,
     unpublished: null,
+    content: { title: 'Hello' },
     routing: { from: 'default', tree: null },
     channels: {},
     providers: [],
