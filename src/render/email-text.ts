@@ -2,9 +2,9 @@ import type { Block, List, ListItem, Span } from '../channels/provider.ts'
 import { fillBlocks, fillHref, isBlank } from './block.ts'
 import type { BrandColors } from './brand.ts'
 import { colorOf } from './color.ts'
-import type { Node } from './document.ts'
+import { type Node, placeOf } from './document.ts'
 import type { ListElement, ListItemElement, QuoteElement, TextElement, TextPart } from './element.ts'
-import { eachShown, type FlowState, markField, printField } from './flow.ts'
+import { at, eachShown, type FlowState, markField, printField } from './flow.ts'
 import { partsOf } from './html.ts'
 import { joined, readMarkdown } from './markdown.ts'
 import type { Frame } from './template.ts'
@@ -79,7 +79,10 @@ export function imageOf(node: Node, { state, frame }: Scene): string | null {
 function contentBlocks(node: Node, { state, frame }: Scene, format: TextElement['format']): readonly Block[] {
   if (format === 'plain') return asText([{ text: printField(node, 'content', state, frame) }])
   const { text, values } = markField(node, 'content', state, frame)
-  return fillBlocks(readMarkdown(text), values)
+  return fillBlocks(
+    at(placeOf(node, 'content'), () => readMarkdown(text)),
+    values,
+  )
 }
 
 const asText = (spans: readonly Span[]): readonly Block[] => (isBlank(spans) ? [] : [{ kind: 'text', spans }])

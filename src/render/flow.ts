@@ -124,5 +124,5 @@ export function at<T>(place: string, run: () => T): T {
 }
 
 export function refusalAt(place: string, sentence: string): RenderRefusal {
-  return new RenderRefusal(`${place}: ${sentence.replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase())}`)
+  return new RenderRefusal(`${place}: ${sentence.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase())}`)
 }

@@ -142,6 +142,15 @@ describe('A loop', () => {
   })
 })
 
+describe('A text of more markdown than is read', () => {
+  test('is refused by its place', async () => {
+    const content = `{{#each many}}${'x'.repeat(50_000)}{{/each}}`
+    await expect(say([text(content)], { data: { many: [1, 2, 3, 4, 5, 6] } })).rejects.toThrow(
+      'elements.0.content: a text of markdown has at most 262,144 characters.',
+    )
+  })
+})
+
 describe('A ref', () => {
   test('tells later elements whether its own was shown, and what it said', async () => {
     const elements = (data: object) => [
