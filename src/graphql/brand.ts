@@ -89,7 +89,7 @@ export const Brand = builder.prismaObject('Brand', {
 const BrandConnection = connectionOf<typeof Brand.$inferType>('Brand', Brand)
 
 const COLOR = '#rgb, #rrggbb, or one of the seventeen colour names of CSS 2.1.'
-const TEXT = 'Text with variables like {{profile.name}}.'
+const TEXT = 'Markdown, a template like any text.'
 
 const BrandColorsInput = builder.inputType('BrandColorsInput', {
   description: COLOR,
@@ -110,7 +110,10 @@ const BrandEmailInput = builder.inputType('BrandEmailInput', {
   fields: (t) => ({
     header: t.string({ description: TEXT }),
     footer: t.string({ description: TEXT }),
-    layout: t.string({ description: 'MJML around the whole mail.' }),
+    layout: t.string({
+      description:
+        'MJML around the whole mail, a template like any text. {{content}} is where the message goes: in mj-body or mj-wrapper, once. The logo, header and footer of the HTML are then its own.',
+    }),
   }),
 })
 
@@ -128,7 +131,7 @@ const SnippetInput = builder.inputType('SnippetInput', {
   description: 'A text with variables that others bring in by its name: {{> name}}.',
   fields: (t) => ({
     name: t.string({ required: true, description: 'Letters, digits, - or _; begins with a letter.' }),
-    value: t.string({ required: true, description: TEXT }),
+    value: t.string({ required: true, description: 'A template, read where others bring it in.' }),
   }),
 })
 

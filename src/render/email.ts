@@ -60,6 +60,8 @@ function withRawText(document: Document): Document {
   return { ...document, nodes: [...nodes.filter(({ element }) => element.type === 'meta'), text], raw: null }
 }
 
+/** Some hundred pages: a list of a thousand entries may be that long, and no mail program shows more. */
+const LONGEST_HTML = 4 * 1024 * 1024
 const LONGEST_SUBJECT = 2_000
 /** RFC 5322, 2.1.1, in octets. */
 const LONGEST_LINE = 998
@@ -110,6 +112,7 @@ class Mail {
   readonly #nodes: readonly Node[]
   readonly #values: readonly string[]
   readonly #html: string[] = []
+  #left = LONGEST_HTML
   #title = ''
 
   static async write(document: Document, given: Circumstances) {
@@ -167,12 +170,19 @@ class Mail {
 
   #walk(parts: readonly Part[], spot: Spot): void {
     for (const part of parts) {
-      if (typeof part === 'string') this.#html.push(part)
-      else if ('place' in part) this.#html.push(fillHole(part, this.#values, this.#given.relink))
-      else if ('text' in part) this.#html.push(part.text === 'title' ? TITLE : (spot.said[part.text] ?? ''))
+      if (typeof part === 'string') this.#add(part)
+      else if ('place' in part) this.#add(fillHole(part, this.#values, this.#given.relink))
+      else if ('text' in part) this.#add(part.text === 'title' ? TITLE : (spot.said[part.text] ?? ''))
       else if (/^\d/.test(part.opened)) this.#element(this.#nodes[Number(part.opened)]!, part.parts, spot)
       else if (spot.said[part.opened]) this.#walk(part.parts, spot)
     }
+  }
+
+  #add(html: string): void {
+    this.#left -= html.length
+    if (this.#left < 0)
+      throw new RenderRefusal(`The email is longer than ${LONGEST_HTML.toLocaleString('en')} characters of HTML.`)
+    this.#html.push(html)
   }
 
   #element(node: Node, parts: readonly Part[], { frame, blocks, cells, isClose }: Spot): void {

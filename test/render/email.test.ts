@@ -136,6 +136,20 @@ describe('The look', () => {
     expect(open.html).toContain('mj-column-per-50')
   })
 
+  test('is laid out for no more than a mail program shows: beyond that its message fails', async () => {
+    const rows = elements({
+      type: 'columns',
+      loop: 'rows',
+      elements: [1, 2, 3].map(() => ({
+        type: 'column',
+        elements: [{ type: 'action', content: 'x', href: 'https://a.example' }],
+      })),
+    })
+    const data = (count: number) => ({ rows: Array.from({ length: count }, (_one, index) => index) })
+    expect((await send(rows, { data: data(200) })).html).toContain('</html>')
+    await expect(send(rows, { data: data(1_000) })).rejects.toThrow('characters of HTML')
+  })
+
   test('is the same, byte for byte, for the same message', async () => {
     expect(await send(colored, { brand: BRAND })).toEqual(await send(colored, { brand: BRAND }))
   })

@@ -41,6 +41,6 @@ describe.each(STARTERS)('The starter template %s', (name) => {
     )
     expect(dataProblems(dataSchema, least)).toEqual([])
     const { subject, text } = await say({ data: least })
-    expect(subject + text).not.toMatch(/undefined|null|NaN|\{\{/)
+    expect(`${subject}${text}`).not.toMatch(/undefined|null|NaN|\{\{/)
   })
 })
