@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Outgoing, Provider } from '../../src/channels/provider.ts'
 import {
   InboxEventsDocument,
   LogCursorDocument,
@@ -17,9 +19,21 @@ const content = { title: 'Your order', body: `It is on its way: [follow it](${LI
 for (const mode of MODES) {
   describe(mode, () => {
     let home: House
+    const pushed: Outgoing[] = []
 
     beforeAll(async () => {
-      home = await house({ mode })
+      const provider: Provider = {
+        kind: 'pigeon',
+        channel: 'PUSH',
+        name: 'Pigeon',
+        settings: z.object({}),
+        async deliver(outgoing) {
+          pushed.push(outgoing)
+          return { kind: 'accepted' }
+        },
+      }
+      home = await house({ mode, world: { providers: [provider] } })
+      await ask(home.client, 'mutation { putProvider(id: "pigeon", input: { kind: "pigeon", settings: {} }) { id } }')
       await track(true, true)
     })
     afterAll(() => home.stop())
@@ -149,6 +163,23 @@ for (const mode of MODES) {
       expect(plain.addresses).toContain(LINK)
       const clicksOnly = await mailTo('clicks@example.com', { channels: { email: { override: { trackClicks: true } } } })
       expect([clicksOnly.pixel, clicksOnly.link !== undefined]).toEqual([undefined, true])
+      await track(true, true)
+    })
+
+    test('A push message brings an address at which its app tells what became of it', async () => {
+      const to = [{ userId: 'pushed', deviceTokens: [{ kind: 'pigeon', token: 'phone' }] }]
+      const routing = { method: 'SINGLE' as const, channels: [{ channel: 'PUSH' as const }] }
+      const id = await home.send({ to, routing, content })
+      await home.journey(id)
+      const { trackingUrl } = pushed.findLast(({ messageId }) => messageId === id)!.content.payload as { trackingUrl: string }
+      const tell = async (event: string) => (await fetch(trackingUrl, { method: 'POST', body: JSON.stringify({ event }) })).status
+      for (const event of ['CLICKED', 'DELIVERED', 'CLICKED', 'OPENED']) expect(await tell(event)).toBe(204)
+      expect(await tell('BOUNCED')).toBe(400)
+      expect(await messageOf(id)).toMatchObject({ status: 'CLICKED', deliveries: [{ channel: 'PUSH', status: 'CLICKED' }] })
+      expect((await typesOf(id)).slice(-4)).toEqual(['SENT', 'OPENED', 'CLICKED', 'DELIVERED'])
+      await track(false, false)
+      await home.journey(await home.send({ to, routing, content }))
+      expect(JSON.stringify(pushed.at(-1))).not.toContain('/t/p/')
       await track(true, true)
     })
 
