@@ -274,8 +274,13 @@ function skipFrom(html: string, pattern: RegExp, at: number): number {
   return at + (pattern.exec(html)?.[0].length ?? 0)
 }
 
+/** HTML for Outlook on Windows alone. To others it is a comment; no value ends it, since each is written without a `>`. */
+const CONDITION = /<!--\[if\b[^\]<>]*\]>/iy
+
 /** What begins with a < and is no tag: up to where, and as whose part nobody would read a mark in it as text. */
 function skipped(html: string, at: number): { readonly end: number; readonly where: string } {
+  const condition = skipFrom(html, CONDITION, at)
+  if (condition > at) return { end: condition, where: 'in a comment' }
   if (html.startsWith('<!--', at)) return { end: commentEnd(html, at), where: 'in a comment' }
   switch (html[at + 1]) {
     case '!':

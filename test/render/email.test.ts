@@ -167,6 +167,19 @@ describe("A brand's own layout", () => {
     expect(links(html)).toEqual([URLS.unsubscribe, URLS.preferences])
   })
 
+  test('may have variables in the colours and pictures that Outlook on Windows is told for itself', async () => {
+    const own = layout.replace(
+      '<mj-section>',
+      '<mj-section background-color="{{brand.colors.primary}}" background-url="https://a.example/{{data.picture}}">',
+    )
+    expect(checkLayout(own)).toBeNull()
+    const given = (picture: string): Given => ({ data: { picture }, brand: { ...brand, email: { layout: own } } })
+    const { html } = await send({ body: 'Hello' }, given('a-->"><b>'))
+    expect(html).toContain('bgcolor="#0a7"')
+    expect(html).not.toContain('<b>')
+    expect(treeOf(html)).toEqual(treeOf((await send({ body: 'Hello' }, given('a'))).html))
+  })
+
   test('may say itself where the line that leads out stands', async () => {
     const own = layout.replace('For', '<a href="{{urls.unsubscribe}}">out</a>')
     const { html, text } = await send({ body: 'Hello' }, { brand: { ...brand, email: { layout: own } }, urls: URLS })
