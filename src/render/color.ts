@@ -38,13 +38,15 @@ export function colorOf(color: string | null | undefined, brand: BrandColors | n
   return hexOf(name === undefined ? color.trim() : (brand?.[name] ?? ''))
 }
 
-/** Black or white, whichever can be read on a ground: one of them always can. */
+/** White or (next to) black, whichever can be read on a ground: one of white and black always can. */
 export function inkOn(ground: string): string {
-  return contrast('#ffffff', ground) >= ENOUGH_CONTRAST ? '#ffffff' : '#111418'
+  return ['#ffffff', '#111418', '#000000'].find((ink) => isReadable(ink, ground)) ?? '#000000'
 }
 
 /** Between text and its ground, for text of this size (WCAG 2.2, success criterion 1.4.3). */
 const ENOUGH_CONTRAST = 4.5
+
+export const isReadable = (ink: string, ground: string) => contrast(ink, ground) >= ENOUGH_CONTRAST
 
 /**
  * A brand's colour as text on a ground that it was not chosen for (a light one in light mode, a dark one in dark mode):
@@ -54,7 +56,7 @@ export function readableOn(ground: string, color: string): string {
   const away = luminance(ground) > 0.5 ? 0 : 255
   for (let part = 0; part < 1; part += 0.05) {
     const moved = mix(color, away, part)
-    if (contrast(moved, ground) >= ENOUGH_CONTRAST) return moved
+    if (isReadable(moved, ground)) return moved
   }
   return mix(color, away, 1)
 }

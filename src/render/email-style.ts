@@ -1,5 +1,5 @@
 import type { BrandColors } from './brand.ts'
-import { colorOf, inkOn, isGrey, readableOn, surfaceOn } from './color.ts'
+import { colorOf, inkOn, isGrey, isReadable, readableOn, surfaceOn } from './color.ts'
 
 /** How every email looks: sizes, and two sets of colours, of which the dark one goes over the other where a reader wants it dark. */
 
@@ -39,7 +39,7 @@ export const buttonClass = (ground: string, ink: string) => `button-${ground.sli
 
 /** A button's ground and words, in light and in dark: they can be read on it, and it stands out from the card. */
 export function buttonColors(ground: string, ink: string | null) {
-  const light = { ground, ink: ink === null ? inkOn(ground) : readableOn(ground, ink) }
+  const light = { ground, ink: ink !== null && isReadable(ink, ground) ? ink : inkOn(ground) }
   const lifted = surfaceOn(DARK.card, ground)
   if (lifted === ground) return { light, dark: light }
   // Black becomes white, not grey: a grey button looks as if it could not be pressed.
