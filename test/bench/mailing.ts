@@ -1,15 +1,17 @@
 import { createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { render } from '../../src/render/content.ts'
-import { NO_TRACKING, type RenderJob } from '../../src/render/job.ts'
+import type { RenderJob } from '../../src/render/job.ts'
 import { type Child, startChild } from './child.ts'
 import { graphql, type House, median, openHouse, report } from './house.ts'
+import { emailJob } from './receipt.ts'
 
 const mails = Number(process.env.MAILS ?? 6_000)
 const rounds = Number(process.env.ROUNDS ?? 3)
 const callers = 50
 
 export const CONTENT = { title: 'Hello', body: 'It rings.\n\nEvery time.' }
+const PLAIN = emailJob(JSON.stringify(CONTENT), {})
 const SEND = 'mutation Send($input: SendInput!) { send(input: $input) { requestId } }'
 const SENT_EVENTS = 'subscription { messageEvents(filter: { all: true, types: [SENT, UNDELIVERABLE, UNROUTABLE] }) { type } }'
 
@@ -20,6 +22,8 @@ export interface Mailing {
   readonly prepare?: (house: House, app: Child, smtpUrl: string, mails: number) => Promise<void>
   /** The send of the mail with this number, from 0. */
   readonly inputOf: (number: number) => object
+  /** One of them, which the bare Nodemailer sends again and again; by default CONTENT. */
+  readonly mail?: RenderJob
 }
 
 /**
@@ -37,11 +41,11 @@ export async function benchMailing(mailing: Mailing): Promise<void> {
       CARILLON_ALLOWED_NETWORKS: '127.0.0.0/8',
     })
     await mailing.prepare?.(house, app, sink.url, mails)
-    await bare(mailer)
+    await bare(mailer, mailing)
     await ours(app.url, house.key, mailing)
     const results: { ours: number; bare: number }[] = []
     for (let round = 0; round < rounds; round++) {
-      results.push({ bare: await bare(mailer), ours: await ours(app.url, house.key, mailing) })
+      results.push({ bare: await bare(mailer, mailing), ours: await ours(app.url, house.key, mailing) })
     }
     report({
       bench: mailing.bench,
@@ -59,26 +63,8 @@ export async function benchMailing(mailing: Mailing): Promise<void> {
   }
 }
 
-/** The mail that both send. */
-const job: RenderJob = {
-  document: JSON.stringify(CONTENT),
-  brand: null,
-  channel: 'EMAIL',
-  provider: null,
-  locale: null,
-  onMissing: 'EMPTY',
-  values: {
-    data: {},
-    profile: null,
-    tenant: null,
-    urls: { unsubscribe: null, preferences: null },
-    carillon: { messageId: 'msg_bench', event: null, environment: 'bench', recipient: null, template: null, year: 2026 },
-  },
-  tracking: NO_TRACKING,
-}
-
-async function bare(mailer: Child): Promise<number> {
-  const { text, html } = await render(job)
+async function bare(mailer: Child, { mail = PLAIN }: Mailing): Promise<number> {
+  const { text, html } = await render(mail)
   const started = performance.now()
   await mailer.ask({ mails, text, html })
   return mails / ((performance.now() - started) / 1000)
