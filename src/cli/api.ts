@@ -12,6 +12,8 @@ export interface Api {
   page(path: string): Promise<string | null>
   /** Posts a form to any address, as a browser or a mail program would: without the key. The status of the answer. */
   submit(url: string, form: Readonly<Record<string, string>>): Promise<number>
+  /** Opens any address as a browser would, without the key and no further than its first answer. */
+  visit(url: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -61,6 +63,10 @@ export function createApi(url: string, key: string, signal: AbortSignal): Api {
       const response = await post(url, { body: new URLSearchParams(form), redirect: 'manual', signal })
       await response.body?.cancel()
       return response.status
+    },
+    async visit(url: string) {
+      const response = await fetch(url, { redirect: 'manual', signal })
+      await response.body?.cancel()
     },
     async close() {
       await sockets.dispose()

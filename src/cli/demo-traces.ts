@@ -5,6 +5,7 @@ const DELETIONS = {
   user: 'mutation ($id: ID!) { deleteUser(userId: $id) }',
   list: 'mutation ($id: ID!) { deleteList(id: $id) }',
   tenant: 'mutation ($id: ID!) { deleteTenant(id: $id) }',
+  template: 'mutation ($id: ID!) { deleteTemplate(id: $id) }',
   // Refused while a tenant wears it.
   brand: 'mutation ($id: ID!) { deleteBrand(id: $id) }',
   topic: 'mutation ($id: ID!) { deleteTopic(id: $id) }',
