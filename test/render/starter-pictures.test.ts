@@ -28,6 +28,14 @@ const BRANDS = {
     email: { footer: 'Loom Ltd, 5 Weaver Street, Leeds' },
     snippets: new Map<string, string>(),
   },
+  // So bright that white words could not be read on it.
+  amber: {
+    id: 'bean',
+    name: 'Bean & Co',
+    colors: { primary: '#f5b301' },
+    email: { header: 'Bean & Co', footer: 'Bean & Co, 12 Quay Road, Bristol' },
+    snippets: new Map<string, string>(),
+  },
 }
 const URLS = { unsubscribe: 'https://notify.example/u/1', preferences: 'https://notify.example/p/1' }
 const SCREENS = [600, 375].flatMap((width) => (['light', 'dark'] as const).map((scheme) => ({ width, scheme })))
@@ -43,7 +51,7 @@ describe.skipIf(browser === null)('The starter template', () => {
         const { html } = await renderContent(content, { data: sample, brand, urls: URLS })
         const { page, asked } = await open(html!, width, scheme)
         // Nothing is fetched but the logo.
-        expect(asked).toEqual(brand === null ? [] : [brand.logo.url])
+        expect(asked).toEqual(brand !== null && 'logo' in brand ? [brand.logo.url] : [])
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
         expect(await page.evaluate(FAINT_TEXTS)).toEqual([])
         await compare(page, `${name}-${brandName}-${width}-${scheme}`)
