@@ -12,5 +12,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     retry: 0,
+    // The first message waits for a thread that renders to begin.
+    expect: { poll: { timeout: 10_000 } },
   },
 })

@@ -29,6 +29,7 @@ import { claim } from '../../src/queue/claim.ts'
 import type { Claimed, Lane, Payload, Work } from '../../src/queue/kinds.ts'
 import { giveBack } from '../../src/queue/settle.ts'
 import { render } from '../../src/render/content.ts'
+import { prepareMjml } from '../../src/render/mjml.ts'
 import { createSecrets } from '../../src/secrets.ts'
 import { openStore } from '../../src/store/database.ts'
 import { createTemplateVersions } from '../../src/store/template.ts'
@@ -66,6 +67,8 @@ export const accepting = (): Promise<Outcome> => Promise.resolve({ kind: 'accept
 /** Accepts sends and lets tests be the workers: who holds a message, who dies with it, and who takes it over. */
 export async function openOffice(options: OfficeOptions = {}) {
   const { channel = 'EMAIL', onUnknown = 'RESEND', kinds = ['post'], allowedNetworks = [] } = options
+  // What the first mail would wait for.
+  await prepareMjml()
   const database = await testDatabase()
   const line = await startLine(database.url)
   const store = await openStore({ url: database.url, poolSize: 8 })
