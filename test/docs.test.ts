@@ -3,9 +3,13 @@ import { describe, expect, test } from 'vitest'
 import { createProviders } from '../src/channels/index.ts'
 import { settingsSchema } from '../src/channels/provider.ts'
 import { settingsTable } from '../src/config.ts'
+import { checkContent } from '../src/render/check.ts'
+import { FUNCTIONS } from '../src/render/functions/table.ts'
+import { createPrinter } from '../src/render/printer.ts'
+import { SHAPES } from '../src/render/shape.ts'
 
 const ROOT = new URL('../', import.meta.url)
-const PAGES = ['README.md', 'CONTRIBUTING.md'] as const
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'docs/templates.md'] as const
 
 function read(path: string): string {
   return readFileSync(new URL(path, ROOT), 'utf8')
@@ -33,6 +37,49 @@ test('The table of providers names every kind with its channel and its settings,
   expect(told).toEqual(known)
 })
 
+describe('docs/templates.md', () => {
+  const text = read('docs/templates.md')
+  const [document, data] = [...text.matchAll(/```json\n(.*?)```/gs)].map(([, json]) => JSON.parse(json!) as object)
+
+  test('has every element with its fields, and says which of them are needed', () => {
+    const told = rowsOf(text, '| element |').map(([name, fields]) => {
+      const [needed = '', more = ''] = fields!.split(';')
+      return { name: codeIn(name!)[0], needed: codeIn(needed), fields: [...codeIn(needed), ...codeIn(more)].sort() }
+    })
+    const known = [...SHAPES].map(([name, { shape }]) => {
+      const own = Object.entries(shape).filter(([field]) => field !== 'type' && !COMMON.includes(field))
+      return { name, needed: own.filter(([, type]) => !type.safeParse(undefined).success), fields: own.map(([field]) => field) }
+    })
+    expect(told.map(({ name, fields }) => ({ name, fields }))).toEqual(
+      known.map(({ name, fields }) => ({ name, fields: fields.sort() })),
+    )
+    for (const [index, { needed }] of known.entries()) {
+      expect(told[index]!.needed).toEqual(expect.arrayContaining(needed.map(([field]) => field)))
+    }
+  })
+
+  test('has what every element may have', () => {
+    const told = rowsOf(text, '| field |').map(([field]) => codeIn(field!)[0])
+    expect(told).toEqual([...COMMON, 'locales'])
+  })
+
+  test('shows a document that can be sent', () => {
+    expect(checkContent(document)).toBeNull()
+  })
+
+  test('has every function of the template language', () => {
+    const told = rowsOf(text, '| function |').map(([name]) => codeIn(name!)[0])
+    expect(told.toSorted()).toEqual([...FUNCTIONS.keys(), 'set'].sort())
+  })
+
+  const examples = ['| block |', '| function |'].flatMap((head) => rowsOf(text, head).map((row) => row.slice(-2).map(codeOf)))
+
+  test.each(examples)('%s prints %s', (source, printed) => {
+    const nothing = { profile: null, tenant: null, brand: null, urls: null, snippets: new Map<string, string>() }
+    expect(createPrinter({ ...nothing, data }).print(source!)).toBe(printed)
+  })
+})
+
 describe.each(PAGES)('%s', (page) => {
   const text = read(page)
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
@@ -45,8 +92,8 @@ describe.each(PAGES)('%s', (page) => {
   test('links only to files and headings that exist', () => {
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(#[^)]*)?\)/g)]
     const broken = links.filter(([, path, anchor]) => {
-      const target = path === '' ? page : path!
-      return !existsSync(new URL(target, ROOT)) || (anchor !== undefined && !anchorsOf(read(target)).includes(anchor))
+      const target = new URL(path!, new URL(page, ROOT))
+      return !existsSync(target) || (anchor !== undefined && !anchorsOf(readFileSync(target, 'utf8')).includes(anchor))
     })
     expect(broken.map(([link]) => link)).toEqual([])
   })
@@ -68,3 +115,17 @@ function anchorsOf(markdown: string): string[] {
         .replaceAll(' ', '-')}`,
   )
 }
+
+/** What every element may have, in its type's order. */
+const COMMON = ['channels', 'if', 'loop', 'ref']
+
+/** The cells of a table's rows, found by how its head begins. */
+function rowsOf(markdown: string, head: string): string[][] {
+  const [, table = ''] = markdown.split(`\n${head}`)
+  const rows = table.split('\n\n', 1)[0]!.split('\n').slice(2)
+  return rows.map((row) => row.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '')))
+}
+
+const codeIn = (cell: string) => [...cell.matchAll(/`([\w-]+)`/g)].map(([, name]) => name!)
+
+const codeOf = (cell: string) => cell.replace(/^`|`$/g, '')
