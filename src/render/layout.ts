@@ -170,11 +170,11 @@ class Paper {
       case 'meta':
         return text('ink', '')
       case 'text': {
-        const color = this.#ink(element.color)
+        const ink = this.#ink(element.color)
         this.#partColors(node)
         return text(
-          color === null ? 'ink' : this.#known(inkClass(color)),
-          alignOf(element.align) + (color === null ? '' : ` color="${color}"`),
+          ink === null ? 'ink' : this.#known(inkClass(ink.asked)),
+          alignOf(element.align) + (ink === null ? '' : ` color="${ink.light}"`),
         )
       }
       case 'quote': {
@@ -215,10 +215,9 @@ class Paper {
   }
 
   /** Of words on the card: a brand's colour as far as it can be read there, any other as it was asked for. */
-  #ink(color: string | undefined): string | null {
-    const found = colorOf(color, this.#colors)
-    if (found === null) return null
-    return color!.includes('{{') ? readableOn(LIGHT.card, found) : found
+  #ink(color: string | undefined): { readonly asked: string; readonly light: string } | null {
+    const asked = colorOf(color, this.#colors)
+    return asked === null ? null : { asked, light: color!.includes('{{') ? readableOn(LIGHT.card, asked) : asked }
   }
 
   #partColors({ nodes }: Node): void {
