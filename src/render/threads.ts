@@ -33,15 +33,15 @@ export interface Threads {
 const MOST_CPU_MS = 1_000
 /** Whatever it does: what waits for something that never comes takes no time of the thread. */
 const MOST_MS = 30_000
-/** Of the thread's heap. What it keeps compiled takes less than half of it. */
-const MOST_MEMORY_MB = 256
+/** Of the thread's heap. What it keeps compiled takes up to some 180 MB where an installation has very many templates. */
+const MOST_MEMORY_MB = 384
 /** What a job holds for so long is looked at again and again; most never are. */
 const LOOKS_EVERY_MS = 100
 /**
  * Far beyond what may be used: a thread that comes to its end by itself takes the process along at times, since V8 may not
  * find the room to stop (nodejs/node, "Reached heap limit" in a worker). So it is ended from outside, before.
  */
-const HEAP = { maxOldGenerationSizeMb: 4 * MOST_MEMORY_MB, maxYoungGenerationSizeMb: 32 }
+const HEAP = { maxOldGenerationSizeMb: 1_024, maxYoungGenerationSizeMb: 32 }
 /** A thread takes about a second to begin, and some 60 MB of memory while it waits. */
 const IDLE_MS = 5 * 60_000
 
