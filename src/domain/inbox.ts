@@ -40,8 +40,9 @@ export async function markInboxes(
     inboxes.map((those) => ({ environmentId, ...those[0]!.after })),
   )
   for (const [index, those] of inboxes.entries()) {
+    const countsAfter = countsAfterEach(those, counts[index]!)
     for (const [nth, { step, after }] of those.entries()) {
-      append(inboxEvent({ environmentId, ...after }, after.id, step, now, countsAfter(those.slice(nth + 1), counts[index]!)))
+      append(inboxEvent({ environmentId, ...after }, after.id, step, now, countsAfter[nth]!))
     }
   }
 }
@@ -89,11 +90,20 @@ function changed(state: InboxState, step: InboxMark, now: Date): Partial<InboxSt
 
 const inboxOf = ({ after: { userId, tenantId } }: Change) => JSON.stringify([userId, tenantId])
 
-/** What an inbox counted before the last changes to it: what it counts now, less what they made of it. */
-function countsAfter(later: readonly Change[], now: InboxCounts): InboxCounts {
-  const sum = (name: keyof InboxCounts) =>
-    later.reduce((count, { before, after }) => count - countedOf(after)[name] + countedOf(before)[name], now[name])
-  return { total: sum('total'), unread: sum('unread'), unopened: sum('unopened') }
+/** What an inbox counted after each change to it: what it counts now, less what the later ones made of it. */
+function countsAfterEach(changes: readonly Change[], now: InboxCounts): readonly InboxCounts[] {
+  let counts = now
+  const newestFirst = changes.toReversed().map(({ before, after }) => {
+    const counted = counts
+    const [made, had] = [countedOf(after), countedOf(before)]
+    counts = {
+      total: counts.total - made.total + had.total,
+      unread: counts.unread - made.unread + had.unread,
+      unopened: counts.unopened - made.unopened + had.unopened,
+    }
+    return counted
+  })
+  return newestFirst.reverse()
 }
 
 /** What one message adds to the counts of its inbox. */

@@ -140,7 +140,7 @@ builder.mutationFields((t) => ({
   markInboxMessages: t.field({
     type: [InboxMessage],
     description:
-      'Those that are gone are left out of the answer. What is so already stays as it is, without an event. What was OPENED or CLICKED moves the message itself, too.',
+      'At most 1,000. Those that are gone are left out of the answer. What is so already stays as it is, without an event. What was OPENED or CLICKED moves the message itself, too.',
     authScopes: may({ key: ['INBOX_WRITE'], token: ['INBOX_WRITE'] }),
     args: {
       ids: t.arg.idList({ required: true }),

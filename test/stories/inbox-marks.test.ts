@@ -131,6 +131,17 @@ for (const mode of MODES) {
       expect(refusalOf(await home.client.send(MarkInboxMessagesDocument, { as: 'READ', ids })).path).toBe('userId')
     })
 
+    test('Many are marked at once, each with what the inbox then counted; of more than 1,000 none is', async () => {
+      const ids = await fill('many', 8)
+      const events = await told('many', () => mark('READ', ids, 'many'))
+      expect(events.map(({ counts }) => counts.unread)).toEqual([7, 6, 5, 4, 3, 2, 1, 0])
+      const many = Array.from({ length: 1_001 }, () => ids[0]!)
+      const answer = await home.client.send(MarkInboxMessagesDocument, { as: 'UNREAD', ids: many, userId: 'many' })
+      expect(refusalOf(answer)).toEqual({ code: 'BAD_USER_INPUT', path: 'ids' })
+      expect(answer.errors![0]!.message).toContain('1,000')
+      expect((await countsOf('many')).unread).toBe(0)
+    })
+
     test('A token of one tenant marks what is in that inbox alone', async () => {
       const [outside] = await fill('member', 1)
       const [inside] = await fill('member', 1, 'acme')
