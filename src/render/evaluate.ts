@@ -12,14 +12,14 @@ const STEP_CHARACTERS = 32
 const MAX_CONDITION_MS = 250
 
 /** What all texts of a message have in common, and what is left of its limits. */
-export interface Message {
+export interface Printing {
   readonly context: TemplateContext
   /** Whether a variable that leads nowhere is refused. */
   readonly isStrict: boolean
   readonly left: { characters: number; steps: number; conditionMs: number }
 }
 
-export const newMessage = (context: TemplateContext, isStrict: boolean): Message => ({
+export const newPrinting = (context: TemplateContext, isStrict: boolean): Printing => ({
   context,
   isStrict,
   left: { characters: MAX_OUTPUT, steps: MAX_STEPS, conditionMs: MAX_CONDITION_MS },
@@ -27,7 +27,7 @@ export const newMessage = (context: TemplateContext, isStrict: boolean): Message
 
 /** What all of a text sees alike. */
 export interface Text {
-  readonly message: Message
+  readonly printing: Printing
   readonly frame: Frame
   /** Null: they are printed in place. */
   readonly values: string[] | null
@@ -60,19 +60,19 @@ export interface Loop {
 }
 
 /** Pays for what is run. */
-export function take({ left }: Message, steps: number): void {
+export function take({ left }: Printing, steps: number): void {
   left.steps -= steps
   if (left.steps < 0) throw new RenderRefusal(`The text takes more than ${MAX_STEPS.toLocaleString('en')} steps to print.`)
 }
 
 /** Pays for what is printed, before it is. */
-export function spend({ left }: Message, characters: number): void {
+export function spend({ left }: Printing, characters: number): void {
   left.characters -= characters
   if (left.characters < 0) throw new RenderRefusal(`The text is longer than ${MAX_OUTPUT.toLocaleString('en')} characters.`)
 }
 
 /** Runs a condition, whose time is paid for when it is known: each is ended by itself if it takes long. */
-export function timed<T>({ left }: Message, ask: () => T): T {
+export function timed<T>({ left }: Printing, ask: () => T): T {
   const before = process.threadCpuUsage()
   const answer = ask()
   const { user, system } = process.threadCpuUsage(before)
@@ -83,7 +83,7 @@ export function timed<T>({ left }: Message, ask: () => T): T {
 
 /** What is printed for a value. */
 export function pieceOf(expression: Expression, scope: Scope, text: Text): string {
-  const value = evaluate(expression, scope, text, text.message.isStrict)
+  const value = evaluate(expression, scope, text, text.printing.isStrict)
   if (value !== undefined || expression.kind !== 'call' || expression.name !== 'var') return textOf(value)
   return `{${nameOf(expression)}}`
 }
@@ -108,7 +108,7 @@ export function namedIn(named: readonly NamedExpression[], scope: Scope, text: T
 }
 
 function call({ callee, line, ...given }: Call, scope: Scope, text: Text, strict: boolean): unknown {
-  take(text.message, 1)
+  take(text.printing, 1)
   const isAsked = strict && callee.isLenient !== true
   const values = given.values.map((one) => evaluate(one, scope, text, isAsked))
   const named = given.named.length === 0 ? NO_NAMED : namedIn(given.named, scope, text, isAsked)
@@ -122,15 +122,15 @@ function call({ callee, line, ...given }: Call, scope: Scope, text: Text, strict
 
 const placeIn = (text: Text): Place => ({
   valueAt: (path) => valueAt(path, text),
-  spend: (characters) => take(text.message, Math.ceil(characters / STEP_CHARACTERS)),
+  spend: (characters) => take(text.printing, Math.ceil(characters / STEP_CHARACTERS)),
 })
 
 /** What a path leads to from the top of a text, outside of its blocks. */
 export function valueAt(path: string, text: Text): unknown {
-  return follow(pathOf(keysOf(path), path, 1), topOf(text.message), text)
+  return follow(pathOf(keysOf(path), path, 1), topOf(text.printing), text)
 }
 
-export const topOf = ({ context }: Message): Scope => ({ context: context.data, parent: null, names: null, loop: null })
+export const topOf = ({ context }: Printing): Scope => ({ context: context.data, parent: null, names: null, loop: null })
 
 function follow(path: Path, scope: Scope, text: Text): unknown {
   const { keys, depth } = path
@@ -139,7 +139,7 @@ function follow(path: Path, scope: Scope, text: Text): unknown {
       if (text.variables.has(keys[0]!)) return along(text.variables.get(keys[0]!), keys, 1)
       return fromRoot(path, scope.context, text)
     case 'top':
-      return fromRoot(path, text.message.context.data, text)
+      return fromRoot(path, text.printing.context.data, text)
     case 'frame':
       return along(keys[0] === 'item' ? text.frame.item : text.frame.index, keys, 1)
     case 'context':
@@ -159,7 +159,7 @@ function fromRoot({ root, keys }: Path, context: unknown, text: Text): unknown {
   return own === undefined ? rootValue(root, text) : own
 }
 
-function rootValue(root: Root, { frame, message: { context } }: Text): unknown {
+function rootValue(root: Root, { frame, printing: { context } }: Text): unknown {
   if (root === 'refs') return frame.refs
   if (root !== 'data') return context[root]
   const own = ownValue(context.data, 'data')

@@ -2,10 +2,10 @@ import { compile } from './compile.ts'
 import { evaluateElementCondition } from './condition.ts'
 import {
   evaluate,
-  type Message,
   type Name,
   namedIn,
-  newMessage,
+  newPrinting,
+  type Printing,
   pieceOf,
   type Scope,
   spend,
@@ -32,28 +32,28 @@ const CONDITION_STEPS = 50
  * @throws RenderRefusal for what is no template, beyond 1,048,576 characters, 500,000 steps, and snippets nested 5 deep
  */
 export function createPrinter(context: TemplateContext, { onMissing = 'EMPTY' }: { onMissing?: MissingVariable } = {}): Printer {
-  const message = newMessage(context, onMissing === 'FAIL')
+  const printing = newPrinting(context, onMissing === 'FAIL')
   return {
-    print: (source, frame = NO_FRAME) => run(compile(source), topOf(message), textIn(message, frame, null)),
+    print: (source, frame = NO_FRAME) => run(compile(source), topOf(printing), textIn(printing, frame, null)),
     mark(source, frame = NO_FRAME) {
       const values: string[] = []
-      return { text: run(compile(source), topOf(message), textIn(message, frame, values)), values }
+      return { text: run(compile(source), topOf(printing), textIn(printing, frame, values)), values }
     },
     valueAt(path, frame = NO_FRAME) {
-      take(message, 1)
-      return valueAt(path, textIn(message, frame, null))
+      take(printing, 1)
+      return valueAt(path, textIn(printing, frame, null))
     },
     holds(condition, { item, index, refs } = NO_FRAME) {
-      take(message, CONDITION_STEPS)
+      take(printing, CONDITION_STEPS)
       const { data, profile, tenant } = context
       const facts = { data, profile, tenant, item, index, refs }
-      return timed(message, () => evaluateElementCondition(condition, facts).holds)
+      return timed(printing, () => evaluateElementCondition(condition, facts).holds)
     },
   }
 }
 
-const textIn = (message: Message, frame: Frame, values: string[] | null): Text => ({
-  message,
+const textIn = (printing: Printing, frame: Frame, values: string[] | null): Text => ({
+  printing,
   frame,
   values,
   variables: new Map(),
@@ -61,21 +61,21 @@ const textIn = (message: Message, frame: Frame, values: string[] | null): Text =
 })
 
 function run(program: Program, scope: Scope, text: Text): string {
-  const { message, values } = text
+  const { printing, values } = text
   let printed = ''
   for (const step of program) {
-    take(message, 1)
+    take(printing, 1)
     if (typeof step === 'string') {
-      spend(message, step.length)
+      spend(printing, step.length)
       printed += step
     } else if (step.kind === 'print') {
       const piece = pieceOf(step.value, scope, text)
-      spend(message, piece.length)
+      spend(printing, piece.length)
       printed += values === null ? piece : mark(values.push(piece) - 1)
     } else if (step.kind === 'if') printed += run(isHeld(step, scope, text) ? step.body : step.otherwise, scope, text)
     else if (step.kind === 'each') printed += each(step, scope, text)
     else if (step.kind === 'with') printed += within(step, scope, text)
-    else if (step.kind === 'snippet') printed += indented(bring(step, scope, text), step.indent, message)
+    else if (step.kind === 'snippet') printed += indented(bring(step, scope, text), step.indent, printing)
     else text.variables.set(step.name, evaluate(step.value, scope, text, false))
   }
   return printed
@@ -100,7 +100,7 @@ function each(step: Each, scope: Scope, text: Text): string {
   if (keys.length === 0) return run(step.otherwise, scope, text)
   let printed = ''
   for (const [index, key] of keys.entries()) {
-    take(text.message, 1)
+    take(text.printing, 1)
     const value = (of as Record<string | number, unknown>)[key]
     const loop = { index, key, first: index === 0, last: index === keys.length - 1, parent: scope.loop }
     printed += run(step.body, { ...below(scope, value), names: namesOf(step, scope, value, key), loop }, text)
@@ -118,7 +118,7 @@ function namesOf({ names }: Each, scope: Scope, value: unknown, key: unknown): N
 }
 
 function bring(step: Snippet, scope: Scope, text: Text): string {
-  const source = text.message.context.snippets.get(step.name)
+  const source = text.printing.context.snippets.get(step.name)
   if (source === undefined) return ''
   const above = [...text.above, step.name]
   if (above.length > MAX_SNIPPETS) throw new RenderRefusal(`Snippets nest deeper than ${MAX_SNIPPETS}: ${above.join(' > ')}.`)
@@ -135,15 +135,15 @@ function bring(step: Snippet, scope: Scope, text: Text): string {
 /** A context with a snippet's named values on top. */
 function withNamed(given: unknown, step: Snippet, scope: Scope, text: Text): unknown {
   const own = given !== null && typeof given === 'object' ? Object.entries(given) : []
-  take(text.message, own.length)
+  take(text.printing, own.length)
   return Object.fromEntries([...own, ...namedIn(step.named, scope, text, false)])
 }
 
 /** Every line but an empty last one. Paid for before it is made: a long indent before many lines is more than both. */
-function indented(text: string, indent: string, message: Message): string {
+function indented(text: string, indent: string, printing: Printing): string {
   if (indent === '' || text === '') return text
   const lines = text.split('\n')
   const end = lines.at(-1) === '' ? lines.pop() : undefined
-  spend(message, indent.length * lines.length)
+  spend(printing, indent.length * lines.length)
   return lines.map((line) => indent + line).join('\n') + (end === undefined ? '' : '\n')
 }
