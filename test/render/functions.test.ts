@@ -126,6 +126,7 @@ describe('A date', () => {
     ['%a %e %b %y %I:%M %p %P %L', 'America/New_York', 'Thu  5 Mar 26 12:04 PM pm 007'],
     ['%Y-%m-%d %T %z %:z %Z', 'Europe/Paris', '2026-03-05 18:04:09 +0100 +01:00 GMT+1'],
     ['%z %Z', 'UTC', '+0000 UTC'],
+    ['%Z', 'America/New_York', 'EST'],
     ['%z %-d %-H %_H %k|%l', 'Asia/Kolkata', '+0530 5 22 22 22|10'],
     ['%D %F %R %r %v %x %X', 'UTC', '03/05/26 2026-03-05 17:04 05:04:09 PM  5-Mar-2026 03/05/26 05:04:09 PM'],
     ['%c', 'UTC', 'Thu 05 Mar 2026 05:04:09 PM UTC'],

@@ -34,7 +34,7 @@ interface Moment {
   readonly instant: number
   readonly wall: Date
   readonly offsetMinutes: number
-  /** CET, EST, GMT+8. */
+  /** As English says it in America: EST, UTC; where it has no letters for it, GMT+1. */
   readonly zone: string
 }
 
