@@ -1,5 +1,5 @@
 import type { Channel, Rendered } from '../channels/provider.ts'
-import { firstLine, oneLine } from '../render/line.ts'
+import { oneLine, previewOf } from '../render/line.ts'
 import { smsSize } from '../render/sms.ts'
 import { said } from './channel-settings.ts'
 import { deepMerge, isObject } from './json.ts'
@@ -37,7 +37,12 @@ export function contentToSend(
     case 'PUSH':
       return over({ title: title && oneLine(title), text: bodyText, payload })
     case 'INBOX':
-      return over({ title: title && oneLine(title), text: bodyText, preview: preview ?? previewOf(bodyText), payload })
+      return over({
+        title: title && oneLine(title),
+        text: bodyText,
+        preview: preview ?? (bodyText === undefined ? undefined : previewOf(bodyText)),
+        payload,
+      })
     case 'DIRECT_MESSAGE': {
       const { blocks: _blocks, payload: _payload, ...others } = content
       // Blocks that say something else would be shown instead.
@@ -47,6 +52,3 @@ export function contentToSend(
       return over({ payload: body })
   }
 }
-
-/** What stands in the list is the beginning of what is read. */
-const previewOf = (bodyText: string | undefined) => (bodyText === undefined ? undefined : firstLine(bodyText))

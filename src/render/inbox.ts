@@ -1,6 +1,6 @@
 import type { Rendered } from '../channels/provider.ts'
 import { type Manner, plainText, READING } from './block.ts'
-import { firstLine } from './line.ts'
+import { previewOf } from './line.ts'
 import { actionsOf, type Message } from './message.ts'
 import { isWebUrl } from './urls.ts'
 
@@ -11,5 +11,5 @@ const MANNER: Manner = { ...READING, actions: false }
 export function renderInbox({ job, title, blocks }: Message): Rendered {
   const text = plainText(blocks, MANNER)
   const actions = actionsOf(blocks).filter(({ href }) => isWebUrl(href))
-  return { title, text, preview: firstLine(text), actions, payload: job.values.data }
+  return { title, text, preview: previewOf(text), actions, payload: job.values.data }
 }

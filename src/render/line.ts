@@ -6,11 +6,14 @@ export function oneLine(text: string): string {
     .trim()
 }
 
-/** The first line of a text that says something, at most 78 characters of it. */
-export function firstLine(text: string): string {
+/** The first line of a text that says something, at most 78 characters of it: a subject, say. */
+export function firstLine(text: string, most = 78): string {
   const line = oneLine(text.trimStart().split('\n', 1)[0] ?? '')
-  return line.length <= 78 ? line : `${cutText(line, 77)}…`
+  return line.length <= most ? line : `${cutText(line, most - 1)}…`
 }
+
+/** What a list shows of a text, in about two lines. */
+export const previewOf = (text: string) => firstLine(text, 200)
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
 

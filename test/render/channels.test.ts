@@ -123,6 +123,14 @@ describe('An inbox message', () => {
       payload: { a: 1 },
     })
   })
+
+  test('shows two lines of a list as preview, where a subject is one', async () => {
+    const body = 'many words '.repeat(30)
+    const { preview } = await inbox({ body })
+    expect([preview!.length, preview!.at(-1), body.startsWith(preview!.slice(0, -1))]).toEqual([200, '…', true])
+    expect((await inbox({ body: 'x'.repeat(200) })).preview).toBe('x'.repeat(200))
+    expect((await renderContent({ body })).subject).toHaveLength(78)
+  })
 })
 
 describe('Titles on every channel', () => {
