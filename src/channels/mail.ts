@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { checkAttachmentName, checkMailHeader, type Mailbox, parseEmailAddress, parseMailbox } from './address.ts'
 import type { Meaning } from './answer.ts'
+import { oneLine } from './one-line.ts'
 import { type Attachment, type Header, type Outcome, type Outgoing, secret } from './provider.ts'
 
 /** What the providers of email have in common: who a mail is from and for, what it says, and whose news a callback is. */
@@ -60,7 +61,7 @@ export function readMail({ address, content, extras, unsubscribeUrl }: Outgoing,
     to: { name: plainName(address.name ?? ''), address: to },
     cc: [],
     bcc: [],
-    subject: plainLine(content.subject ?? content.title ?? ''),
+    subject: oneLine(content.subject ?? content.title ?? ''),
     ...(content.text !== undefined && { text: content.text }),
     ...(content.html !== undefined && { html: content.html }),
     headers: unsubscribe,
@@ -106,7 +107,7 @@ function readMailbox(text: string): Mailbox | null {
 }
 
 function checkAttachment({ filename, contentType, contentId }: Attachment): string | null {
-  if (!MEDIA_TYPE.test(contentType)) return `'${plainLine(contentType)}' is not a media type.`
+  if (!MEDIA_TYPE.test(contentType)) return `'${oneLine(contentType)}' is not a media type.`
   if (contentId !== undefined && !CONTENT_ID.test(contentId)) return 'A content id has letters, digits, and . _ @ + - only.'
   return checkAttachmentName(filename)
 }
@@ -124,17 +125,9 @@ function unsubscribeHeaders(url: string): Header[] {
   ]
 }
 
-/** No control characters, line separators, or marks that hide or turn the direction of what stands beside them. */
-function plainLine(text: string): string {
-  return text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replace(/[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g, '')
-    .trim()
-}
-
-/** Many readers decode an encoded word (RFC 2047) within quotes too, where it may hide what plainLine takes away. */
+/** Many readers decode an encoded word (RFC 2047) within quotes too, where it may hide what oneLine takes away. */
 function plainName(text: string): string {
-  return plainLine(text).replaceAll('=?', '= ?')
+  return oneLine(text).replaceAll('=?', '= ?')
 }
 
 /** `"Ada" <ada@example.com>`, for providers that read an address with its name from one text (RFC 5322, 3.4). */

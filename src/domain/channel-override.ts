@@ -1,6 +1,7 @@
+import { oneLine } from '../channels/one-line.ts'
 import type { Channel, Rendered } from '../channels/provider.ts'
-import { oneLine, previewOf } from '../render/line.ts'
-import { smsSize } from '../render/sms.ts'
+import { previewOf } from '../render/line.ts'
+import { smsSize, smsText } from '../render/sms.ts'
 import { said } from './channel-settings.ts'
 import { deepMerge, isObject } from './json.ts'
 import type { Definition } from './send.ts'
@@ -32,8 +33,10 @@ export function contentToSend(
   switch (channel) {
     case 'EMAIL':
       return over({ subject: subject && oneLine(subject), html, text })
-    case 'SMS':
-      return over({ text: bodyText, payload: bodyText === undefined ? undefined : smsSize(bodyText) })
+    case 'SMS': {
+      const text = bodyText === undefined ? undefined : smsText(bodyText)
+      return over({ text, payload: text === undefined ? undefined : smsSize(text) })
+    }
     case 'PUSH':
       return over({ title: title && oneLine(title), text: bodyText, payload })
     case 'INBOX':

@@ -1,10 +1,4 @@
-/** A title is one line on every channel: control characters and bidirectional overrides would let it pose as something else. */
-export function oneLine(text: string): string {
-  return text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replace(/[\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g, '')
-    .trim()
-}
+import { oneLine } from '../channels/one-line.ts'
 
 /** The first line of a text that says something, at most 78 characters of it: a subject, say. */
 export function firstLine(text: string, most = 78): string {

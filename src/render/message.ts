@@ -1,9 +1,9 @@
+import { oneLine } from '../channels/one-line.ts'
 import type { Action, Block } from '../channels/provider.ts'
 import { type Manner, plainText } from './block.ts'
 import type { Document } from './document.ts'
 import { createFlow } from './flow.ts'
 import type { RenderJob } from './job.ts'
-import { oneLine } from './line.ts'
 import { saidBy } from './said.ts'
 import type { Printer } from './template.ts'
 

@@ -7,8 +7,16 @@ const MANNER: Manner = { bullet: '-', divider: '---', links: true, images: false
 
 /** A text message: the title above the body. payload: in how many parts it goes, SmsSize. */
 export function renderSms({ title, blocks }: Message): Rendered {
-  const text = underTitle(title, blocks, MANNER)
+  const text = smsText(underTitle(title, blocks, MANNER))
   return { text, payload: smsSize(text) }
+}
+
+/** A text as phones show it: line breaks, and no other control character, of which some services end the text at one. */
+export function smsText(text: string): string {
+  return text
+    .replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, '\n')
+    .replaceAll('\t', ' ')
+    .replace(/(?!\n)\p{Cc}/gu, '')
 }
 
 /** characters: as the encoding counts them, in septets or UTF-16 units. segments: parts that are sent, and paid for. */

@@ -45,6 +45,7 @@ describe('E5 A name', () => {
     ['N\r\nBcc: evil@e.test', 'N Bcc: evil@e.test'],
     ['N\u0007\u001b[31m', 'N [31m'],
     ['C3 \u202Ecod.exe\u2060\u200b', 'C3 cod.exe'],
+    ['C3 \u200epay\u00adpal\u200f\u061c', 'C3 paypal'],
     ['=?utf-8?b?4oCuAA==?=', '= ?utf-8?b?4oCuAA== ?='],
     ['evil@e.test, M', 'evil@e.test, M'],
   ])('of %j beside an address is one name, of letters that show', async (name, shown) => {
@@ -191,9 +192,9 @@ test('C1, C3 A title that a template prints from data is one line, of letters th
   const title = { title: '{{name}}', body: 'b' }
   const { mail, source } = await mailOf({
     content: title,
-    data: { name: 'A\r\nBcc: evil@e.test\t\u2028\u001b[2J\u202E\u2066\u2060\u200bZ' },
+    data: { name: 'A\r\nBcc: evil@e.test\t\u2028\u001b[2J\u202E\u2066\u2060\u200bZ\u200e\u200f\u061c\u00ad!' },
   })
-  expect(mail.subject).toBe('A Bcc: evil@e.test [2JZ')
+  expect(mail.subject).toBe('A Bcc: evil@e.test [2JZ!')
   expect(source).not.toMatch(/^bcc:/im)
 })
 

@@ -57,6 +57,11 @@ describe('The content that is sent', () => {
     expect(sent('INBOX', { title: 'a\u0007b' }).title).toBe('a b')
     expect(sent('EMAIL', { subject: '' }).subject).toBe('')
   })
+
+  test('has no control characters but line breaks in a text message', () => {
+    const { text, payload } = sent('SMS', { body: 'a\u0000\u001b[1mb\r\nc' })
+    expect([text, payload]).toEqual(['a[1mb\nc', { encoding: 'GSM_7', characters: 8, segments: 1 }])
+  })
 })
 
 describe('A provider is handed', () => {

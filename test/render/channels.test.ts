@@ -32,6 +32,14 @@ describe('A text message', () => {
     expect(smsSize(text)).toEqual({ encoding, characters, segments })
   })
 
+  test('has line breaks, and no other control character', async () => {
+    const data = { v: 'a\u0000b\u001b[31mc\td\r\ne\rf\u0085g\u009bh' }
+    const elements: Content['elements'] = [{ type: 'text', format: 'plain', content: '{{v}}' }]
+    const { text, payload } = await renderContent({ elements }, { channel: 'SMS', data })
+    expect(text).toBe('ab[31mc d\ne\nf\ngh')
+    expect(payload).toEqual(smsSize(text!))
+  })
+
   test('has its title above its body, and brings no sign of its own that would make its parts shorter', async () => {
     const content: Content = {
       title: 'Order',
@@ -135,8 +143,8 @@ describe('An inbox message', () => {
 
 describe('Titles on every channel', () => {
   test('C1, C3: are one line, without controls, bidirectional overrides and what has no width', async () => {
-    const v = 'a\r\nb\tc\u2028d\u001b[31me\u202ef\u200bg\ufeffh\u2066i'
-    const expected = 'a b c d [31mefghi'
+    const v = 'a\r\nb\tc\u2028d\u001b[31me\u202ef\u200bg\ufeffh\u2066i\u200ej\u200fk\u061cl\u00adm 👩\u200d🔧'
+    const expected = 'a b c d [31mefghijklm 👩\u200d🔧'
     for (const channel of ['PUSH', 'INBOX', 'WEBHOOK'] as const) {
       expect((await renderContent({ title: '{{v}}', body: 'x' }, { channel, data: { v } })).title).toBe(expected)
     }
