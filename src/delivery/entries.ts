@@ -128,6 +128,11 @@ export function waitEntry(
   return { job, after: restUntil(move.until, now), ...(decisions !== null && { plan: planned(letter, decisions) }) }
 }
 
+/** Other decisions hold than those that are kept. */
+export function plannedEntry(letter: Letter, job: Held, decisions: readonly Decision[]): Entry {
+  return { job, after: 'keep', plan: planned(letter, decisions) }
+}
+
 /** Its time has not come. Who looks too early, by a clock that is behind, does not say so again. */
 export function delayedEntry(letter: Letter, job: Held, { until, decisions }: Plan & { kind: 'delay' }, now: Date): Entry {
   const entry = { job, after: restUntil(until, now), message: change(letter, 'DELAYED', now, { scheduledFor: until }) }

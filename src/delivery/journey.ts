@@ -4,13 +4,12 @@ import type { HttpDoor, Outcome, Provider, Rendered } from '../channels/provider
 import type { CallbackLinks } from '../domain/callback-link.ts'
 import type { Links } from '../domain/link.ts'
 import { type Decision, overLimit, type Plan, plan, type Routed, type Step, type Stopped } from '../domain/plan.ts'
-import { refusalOf, unrendered, urlsOf } from '../domain/rendering.ts'
+import { urlsOf } from '../domain/rendering.ts'
 import type { Move } from '../domain/route.ts'
 import { CALL_TIMEOUT_MS } from '../domain/time-budget.ts'
 import type { TrackingLinks } from '../domain/tracking-link.ts'
 import { fairnessOf, type Perform, type Work } from '../queue/kinds.ts'
 import type { RenderPool } from '../render/pool.ts'
-import { RenderRefusal } from '../render/template.ts'
 import type { Urls } from '../render/urls.ts'
 import { isConnectionLost } from '../store/connect.ts'
 import type { Breakers } from './breaker.ts'
@@ -22,6 +21,7 @@ import {
   failedEntry,
   giveUpEntry,
   leftoversEntry,
+  plannedEntry,
   settledEntry,
   simulatedEntry,
   stoppedEntry,
@@ -34,6 +34,7 @@ import { createQuarantine, type Quarantine } from './quarantine.ts'
 import type { WriteEntry } from './record.ts'
 import type { Throttle } from './throttle.ts'
 import { Turns } from './turns.ts'
+import { Wording } from './wording.ts'
 import { createWriter, type Writer } from './writer.ts'
 
 /** What the journey needs from the house. */
@@ -113,13 +114,14 @@ class Journey {
   readonly turns: Turns
   readonly #gates: Gates
   readonly #urls: Urls
-  /** By account, since an account may have words of its own. */
-  readonly #contents = new Map<string, Rendered | RenderRefusal>()
+  readonly #wording: Wording
   /** Calls that are under way, each until its result is written. */
   readonly #calls = new Set<Promise<void>>()
   readonly #writer: Writer
   /** The job was let go: nothing is left to this performance. */
   #isOver = false
+  /** What is left of the route. */
+  #route!: Routed
 
   constructor(parts: JourneyParts, work: Work, letter: Letter) {
     this.parts = parts
@@ -127,6 +129,7 @@ class Journey {
     this.letter = letter
     this.#gates = createGates(parts.breakers, letter)
     this.#urls = urlsOf(letter.occasion, letter.situation, parts.links)
+    this.#wording = new Wording((step) => this.#render(step))
     this.turns = new Turns(letter, this.#gates.passedOver)
     this.#writer = createWriter(parts, { work, letter, turns: this.turns })
   }
@@ -183,13 +186,14 @@ class Journey {
   }
 
   /** Move by move: what may be tried is called at once, and what becomes of a call decides what is next. */
-  async follow(route: Routed): Promise<void> {
+  async follow(planned: Routed): Promise<void> {
+    this.#route = planned
     try {
       while (!this.#isOver) {
-        const { move } = this.turns.next(route, this.parts.now())
-        if (move.kind === 'try') await this.#prepare(move.steps, route)
+        const { move } = this.turns.next(this.#route, this.parts.now())
+        if (move.kind === 'try') await this.#prepare(move.steps, planned)
         else if (this.#calls.size > 0) await this.#untilNews(move)
-        else await this.#end(move, route)
+        else await this.#end(move)
       }
       await Promise.all(this.#calls)
     } finally {
@@ -208,17 +212,17 @@ class Journey {
   }
 
   /** Nothing is under way and nothing may be tried. */
-  async #end(move: Exclude<Move, { kind: 'try' }>, route: Routed): Promise<void> {
+  async #end(move: Exclude<Move, { kind: 'try' }>): Promise<void> {
     this.#isOver = true
-    if (move.kind === 'wait') await this.#wait(move, route)
+    if (move.kind === 'wait') await this.#wait(move)
     else if (move.kind === 'fail') await this.#fail(move)
     else await this.#letGo()
   }
 
-  async #wait(move: Move & { kind: 'wait' }, route: Routed): Promise<void> {
+  async #wait(move: Move & { kind: 'wait' }): Promise<void> {
     const now = this.parts.now()
-    const passedOver = this.turns.passedOver(route, now)
-    const decisions = passedOver.length === 0 ? null : [...route.decisions, ...passedOver]
+    const passedOver = this.turns.passedOver(this.#route, now)
+    const decisions = passedOver.length === 0 ? null : [...this.#route.decisions, ...passedOver]
     await this.#writer.write(waitEntry(this.letter, this.work.job, move, decisions, now))
   }
 
@@ -235,36 +239,36 @@ class Journey {
   }
 
   /** Rendering takes its time, after which something else may be next: so what is rendered begins when it is asked for again. */
-  async #prepare(steps: readonly Step[], route: Routed): Promise<void> {
-    const missing = steps.filter(({ providerId }) => !this.#contents.has(providerId))
-    if (missing.length > 0) return this.#renderEach(missing)
-    const refused = steps.find(({ providerId }) => this.#contents.get(providerId) instanceof RenderRefusal)
-    if (refused === undefined) return this.#start(steps, route)
-    // What no channel can say is nothing to be tried again.
-    const refusal = this.#contents.get(refused.providerId) as RenderRefusal
-    await this.#refuse(unrendered(refused.channel, refusal, route.decisions))
+  async #prepare(steps: readonly Step[], planned: Routed): Promise<void> {
+    if (await this.#wording.prepare(steps)) return
+    const left = this.#wording.leaveOut(steps, planned)
+    if (left === null) return this.#start(steps)
+    if (left.kind === 'stop') {
+      this.#isOver = true
+      return this.stop(left)
+    }
+    this.#route = left
+    // What is tried first brings the decisions along.
+    if (this.turns.isUntried) return
+    if (!(await this.#writer.write(plannedEntry(this.letter, this.work.job, this.#decisions())))) this.#isOver = true
   }
 
-  async #renderEach(steps: readonly Step[]): Promise<void> {
-    const { row } = this.letter
-    const fairnessKey = fairnessOf(row.environmentId, row.tenantId)
-    const accounts = new Map(steps.map((step) => [step.providerId, step]))
-    const rendered = [...accounts.values()].map(async (step) => {
-      const job = jobFor(this.letter, step, this.#urls, this.parts.trackingLinks)
-      this.#contents.set(step.providerId, await this.parts.renderer.render(job, fairnessKey).catch(refusalOf))
-    })
-    await Promise.all(rendered)
+  #render(step: Step): Promise<Rendered> {
+    const { environmentId, tenantId } = this.letter.row
+    const job = jobFor(this.letter, step, this.#urls, this.parts.trackingLinks)
+    return this.parts.renderer.render(job, fairnessOf(environmentId, tenantId))
   }
 
-  #contentOf({ providerId }: Step): Rendered {
-    return this.#contents.get(providerId) as Rendered
+  /** With the accounts that are passed over for now, before these. */
+  #decisions(tried: readonly Step[] = []): readonly Decision[] {
+    return [...this.#route.decisions, ...this.turns.passedOver(this.#route, this.parts.now(), tried)]
   }
 
   /** Notes an attempt of each step and calls their providers. */
-  async #start(steps: readonly Step[], route: Routed): Promise<void> {
-    if (this.letter.row.mode === 'SIMULATE') return this.#simulate(steps, route)
-    const decisions = [...route.decisions, ...this.turns.passedOver(route, this.parts.now(), steps)]
-    const { first, attempts } = this.#begin(steps, route)
+  async #start(steps: readonly Step[]): Promise<void> {
+    if (this.letter.row.mode === 'SIMULATE') return this.#simulate(steps)
+    const decisions = this.#decisions(steps)
+    const { first, attempts } = this.#begin(steps)
     let isNoted = false
     try {
       isNoted = await this.#note(attempts, decisions, first)
@@ -276,33 +280,27 @@ class Journey {
       return
     }
     for (const attempt of attempts) {
-      const call: Promise<void> = this.#call(attempt, route).then(() => void this.#calls.delete(call))
+      const call: Promise<void> = this.#call(attempt).then(() => void this.#calls.delete(call))
       // Whoever waits for all of them hears of it; until then it must not count as unheard.
       call.catch(() => {})
       this.#calls.add(call)
     }
   }
 
-  async #refuse(refused: Stopped): Promise<void> {
-    await Promise.all(this.#calls)
+  async #simulate(steps: readonly Step[]): Promise<void> {
     this.#isOver = true
-    await this.stop(refused)
+    const simulated = steps.map((step) => ({ step, content: this.#wording.of(step) }))
+    await this.#writer.write(simulatedEntry(this.letter, this.work.job, simulated, this.#route.decisions, this.parts.now()))
   }
 
-  async #simulate(steps: readonly Step[], { decisions }: Routed): Promise<void> {
-    this.#isOver = true
-    const simulated = steps.map((step) => ({ step, content: this.#contentOf(step) }))
-    await this.#writer.write(simulatedEntry(this.letter, this.work.job, simulated, decisions, this.parts.now()))
-  }
-
-  #begin(steps: readonly Step[], route: Routed): { readonly first: boolean; readonly attempts: readonly Attempted[] } {
+  #begin(steps: readonly Step[]): { readonly first: boolean; readonly attempts: readonly Attempted[] } {
     const first = this.turns.isUntried
     const now = this.parts.now()
-    const before = steps.map((step) => ({ known: this.turns.of(step), failedOver: this.turns.failedOverFrom(step, route) }))
+    const before = steps.map((step) => ({ known: this.turns.of(step), failedOver: this.turns.failedOverFrom(step, this.#route) }))
     const attempts = steps.map((step, index) => ({
       step,
       ...before[index]!,
-      content: this.#contentOf(step),
+      content: this.#wording.of(step),
       gate: this.#gates.begin(step, before[index]!.known !== undefined),
       delivery: this.turns.begin(step, this.work.job.fence, now),
     }))
@@ -334,7 +332,7 @@ class Journey {
     for (const { delivery, known } of attempts) this.turns.takeBack(delivery, known)
   }
 
-  async #call(attempt: Attempted, route: Routed): Promise<void> {
+  async #call(attempt: Attempted): Promise<void> {
     const { parts, letter, work } = this
     const { step, gate, delivery, content } = attempt
     const started = performance.now()
@@ -356,15 +354,15 @@ class Journey {
       ),
     )
     parts.observed(step, outcome, (performance.now() - started) / 1000)
-    await this.#settle(attempt, outcome, route)
+    await this.#settle(attempt, outcome)
   }
 
-  async #settle({ step, gate, delivery: begun, content }: Attempted, outcome: Outcome, route: Routed): Promise<void> {
+  async #settle({ step, gate, delivery: begun, content }: Attempted, outcome: Outcome): Promise<void> {
     const { letter, work, parts } = this
     const { isSent: sent } = this.turns
     const now = parts.now()
     const { turn } = this.turns.settle(begun, outcome, now, parts.random())
-    const { move, open } = this.turns.next(route, now)
+    const { move, open } = this.turns.next(this.#route, now)
     const ended = this.turns.endRests(open)
     const delivery = this.turns.of(step)!
     const others = ended.filter((one) => one.turn !== turn)

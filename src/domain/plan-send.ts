@@ -18,9 +18,8 @@ import { newId } from './id.ts'
 import { sealTokens } from './inline-token.ts'
 import type { JsonObject } from './json.ts'
 import { countMembers, readMembers } from './member.ts'
-import { type Decision, type Plan, plan, type Routed, type Snapshot, type Step } from './plan.ts'
-import { type LinkMaker, refusalOf, renderJobOf, unrendered, urlsOf } from './rendering.ts'
-import { isUserNamed, nextMove, type Route } from './route.ts'
+import { type Decision, type Plan, plan, type Snapshot, type Step } from './plan.ts'
+import { type LinkMaker, refusalOf, refusedBy, renderJobOf, urlsOf, withoutRefused } from './rendering.ts'
 import { type CheckedSend, type Definition, missing, modeOf, referencesOf, refuseLate } from './send.ts'
 import {
   countAlso,
@@ -215,20 +214,15 @@ async function toMessagePlan(planned: Planned, parts: PlanSendParts): Promise<Me
   if (routed.kind !== 'route') return { ...whom, outcome, reason: null, steps: [], decisions }
   const outputs = await renderEach(routed.steps, planned, parts)
   const steps = routed.steps.map((step) => toStep(step, outputs.get(step.providerId)!))
-  const refused = routed.steps.flatMap(({ channel, providerId }) => {
-    const output = outputs.get(providerId)
-    return output instanceof RenderRefusal ? [{ channel, providerId, stopped: unrendered(channel, output, []) }] : []
-  })
-  const tried = firstSteps(routed, situation.snapshot)
-  const deciding = tried.flatMap(({ providerId }) => refused.find((one) => one.providerId === providerId) ?? [])[0]
-  // One of each channel; the deciding one comes last.
-  const others = new Map(refused.toReversed().map((one) => [one.channel, one]))
-  if (deciding) others.delete(deciding.channel)
-  const inOrder = [...[...others.values()].toReversed(), ...(deciding ? [deciding] : [])]
-  const all = [...decisions, ...inOrder.flatMap(({ stopped }) => stopped.decisions)]
-  if (deciding === undefined || first.kind === 'delay') return { ...whom, outcome, reason: null, steps, decisions: all }
-  const { status, reason } = deciding.stopped
-  return { ...whom, outcome: status, reason, steps, decisions: all }
+  const refusals = new Map<Step, RenderRefusal>()
+  for (const step of routed.steps) {
+    const output = outputs.get(step.providerId)
+    if (output instanceof RenderRefusal) refusals.set(step, output)
+  }
+  const all = [...decisions, ...refusedBy(routed.steps, refusals)]
+  const left = withoutRefused(routed, refusals)
+  if (left.kind === 'route' || first.kind === 'delay') return { ...whom, outcome, reason: null, steps, decisions: all }
+  return { ...whom, outcome: left.status, reason: left.reason, steps, decisions: all }
 }
 
 /** As if its time had come. */
@@ -252,24 +246,6 @@ async function renderEach(
     return [providerId, await renderer.render(job, fairnessKey).catch(refusalOf)] as const
   })
   return new Map(await Promise.all(rendered))
-}
-
-/** What would be tried first: where another is left, an account that is passed over for now is not. */
-function firstSteps({ tree }: Routed, { accounts, now }: Snapshot): readonly Step[] {
-  const route: Omit<Route, 'passedOverUntil'> = {
-    isBusy: () => false,
-    tree,
-    turnOf: () => ({ attempts: [], nextAttemptAt: null }),
-    onUnknown: () => 'FAIL',
-    timeLeftMs: () => Number.POSITIVE_INFINITY,
-    end: { at: new Date(now.getTime() + 1), reason: 'TIMED_OUT' },
-    now,
-  }
-  const failingUntil = (step: Step) =>
-    isUserNamed(step) ? null : (accounts.find(({ id }) => id === step.providerId)?.failingUntil ?? null)
-  const move = nextMove({ ...route, passedOverUntil: failingUntil })
-  const later = move.kind === 'try' ? move : nextMove({ ...route, passedOverUntil: () => null })
-  return later.kind === 'try' ? later.steps : []
 }
 
 function toStep({ channel, providerId, address }: Step, output: Rendered | RenderRefusal): PlannedStep {

@@ -4,7 +4,8 @@ import { NO_TRACKING, type RenderJob, type Tracking } from '../render/job.ts'
 import { RenderRefusal } from '../render/template.ts'
 import type { Urls } from '../render/urls.ts'
 import type { Links } from './link.ts'
-import type { Decision, Stopped } from './plan.ts'
+import type { Decision, Routed, Step, Stopped } from './plan.ts'
+import { leftOf, stepsOf } from './route-tree.ts'
 import type { Definition } from './send.ts'
 import type { Occasion, Situation } from './situation.ts'
 
@@ -100,8 +101,34 @@ export function refusalOf(error: unknown): RenderRefusal {
   throw error
 }
 
-/** A message that a channel cannot say: it would not say it later, either. */
-export function unrendered(channel: Channel, { message }: RenderRefusal, before: readonly Decision[]): Stopped {
-  const decision: Decision = { rule: 'render', subject: channel, passed: false, because: message, detail: null }
-  return { kind: 'stop', status: 'UNDELIVERABLE', reason: 'RENDER_ERROR', error: message, decisions: [...before, decision] }
+/**
+ * A route without the steps that cannot say the message: they would not say it later, either, and the others go on without
+ * them (reference: courier 7.3). Where none is left, the message ends. Each account's refusal is a decision; that of the last
+ * account is what the message is told.
+ *
+ * @param refusals by steps of the route
+ */
+export function withoutRefused(route: Routed, refusals: ReadonlyMap<Step, RenderRefusal>): Routed | Stopped {
+  const decisions = [...route.decisions, ...refusedBy(route.steps, refusals)]
+  const tree = leftOf(route.tree, (step) => refusals.has(step))
+  if (tree !== null) return { ...route, tree, steps: [...new Set(stepsOf(tree))], decisions }
+  const error = decisions.at(-1)!.because
+  return { kind: 'stop', status: 'UNDELIVERABLE', reason: 'RENDER_ERROR', error, decisions }
+}
+
+/** One of each account, in the order in which they would be tried. */
+export function refusedBy(steps: readonly Step[], refusals: ReadonlyMap<Step, RenderRefusal>): readonly Decision[] {
+  const found = new Map<string, Decision>()
+  for (const step of steps) {
+    const refusal = refusals.get(step)
+    if (refusal === undefined || found.has(step.providerId)) continue
+    found.set(step.providerId, {
+      rule: 'render',
+      subject: step.providerId,
+      passed: false,
+      because: refusal.message,
+      detail: { channel: step.channel },
+    })
+  }
+  return [...found.values()]
 }

@@ -33,6 +33,13 @@ export function alternativesOf(node: RouteNode, step: Step): readonly Step[] {
   return own.length === 0 ? [] : [...others.flatMap(stepsOf), ...own.flatMap((inner) => alternativesOf(inner, step))]
 }
 
+/** What there is of a route without some of its steps; null: nothing. */
+export function leftOf(node: RouteNode, isOut: (step: Step) => boolean): RouteNode | null {
+  if (node.kind === 'step') return isOut(node.step) ? null : node
+  const nodes = node.nodes.flatMap((inner) => leftOf(inner, isOut) ?? [])
+  return nodes.length === 0 ? null : { ...node, nodes }
+}
+
 /**
  * The routing of a message as the steps that there are for this recipient: what a preference, a condition, a missing address
  * or account takes away is left out, each with its decision. Pure. A condition is asked only of a channel on which there is an
