@@ -12,8 +12,14 @@ export function nativeBlocks<T>({ extras, content }: Outgoing, isNative: (blocks
 
 /** What is to be written in the service's own; nothing where a send or a template has done so. */
 export function blocksToWrite({ blocks = [] }: Rendered): readonly Block[] {
-  const saying = blocks.filter(hasSomethingToSay)
+  const saying = blocks.map(asLine).filter(hasSomethingToSay)
   return saying.every(({ kind }) => kind === 'divider') ? [] : saying
+}
+
+/** No service has a button for an address to write to or a number to call: it is a line that names them. */
+function asLine(block: Block): Block {
+  if (block.kind !== 'action' || !isPersonal(block.action.href)) return block
+  return { kind: 'text', spans: [{ text: withAddress(block.action.label, block.action.href) }] }
 }
 
 function hasSomethingToSay(block: Block): boolean {
@@ -39,6 +45,17 @@ export const textOf = (spans: readonly Span[]) => spans.map(({ text }) => text).
 
 /** Services fetch images, and open what a button leads to, by http(s) alone. */
 export const isWeb = (href: string | undefined): href is string => href !== undefined && /^https?:\/\//i.test(href)
+
+const PERSONAL = /^(?:mailto|tel):/i
+
+const isPersonal = (href: string) => PERSONAL.test(href)
+
+/** What a link says, and where it leads, for where it cannot lead there. Of a mail to be written the address alone is told. */
+export function withAddress(text: string, href: string): string {
+  const address = isPersonal(href) ? href.replace(PERSONAL, '').replace(/\?.*$/s, '') : href
+  if (text.includes(address)) return text
+  return text.trim() === '' ? address : `${text} (${address})`
+}
 
 /** The spans of each line; a line may have none. */
 export function linesOf(spans: readonly Span[]): readonly (readonly Span[])[] {

@@ -1,4 +1,5 @@
-import { blocksToWrite, isWeb, linesOf, listLines, onOneLine } from './chat-block.ts'
+import { blocksToWrite, isWeb, linesOf, listLines, onOneLine, withAddress } from './chat-block.ts'
+import { escapeMarkdown } from './chat-escape.ts'
 import type { Action, Block, Rendered, Span } from './provider.ts'
 
 /**
@@ -50,7 +51,7 @@ export function writeDiscord(content: Rendered, hasButtons: boolean): DiscordMes
 
 /** A text that is no markup, of 2,000 characters at most. Escaped it may be longer than a message: then it is an embed. */
 export function writeDiscordText(text: string): DiscordMessage {
-  return messageOf(escapeDiscord(text)) ?? {}
+  return messageOf(escapeMarkdown(text)) ?? {}
 }
 
 interface Embed {
@@ -93,7 +94,7 @@ function writeBlock(block: Block): string {
       return writeLines(block.spans, '> ')
     case 'code':
       // The line break keeps the first line from being the name of a language.
-      return block.text.includes('```') ? escapeDiscord(block.text) : `\`\`\`\n${block.text}\n\`\`\``
+      return block.text.includes('```') ? escapeMarkdown(block.text) : `\`\`\`\n${block.text}\n\`\`\``
     case 'list':
       return listLines(block, '-')
         .map(({ depth, bullet, spans }) => `${'  '.repeat(depth)}${bullet} ${writeSpans(onOneLine(spans))}`)
@@ -146,10 +147,7 @@ function apart(span: Span): readonly Span[] {
 function writeSpan({ href, ...span }: Span): string {
   if (href === undefined) return writeStyled(span)
   const { text } = span
-  if (!isWeb(href) || /[<>\s\\]/.test(href)) {
-    const address = href.replace(/^(?:mailto|tel):/i, '')
-    return writeStyled(text.includes(address) ? span : { ...span, text: `${text} (${address})` })
-  }
+  if (!isWeb(href) || /[<>\s\\]/.test(href)) return writeStyled({ ...span, text: withAddress(text, href) })
   const target = `<${href.replaceAll('(', '%28').replaceAll(')', '%29')}>`
   if (text === href) return target
   // To Discord what looks like an address is no name for another.
@@ -157,21 +155,10 @@ function writeSpan({ href, ...span }: Span): string {
 }
 
 function writeStyled({ text, bold, italic, strikethrough, underline, code }: Span): string {
-  let written = code && !/[`\n]/.test(text) ? `\`${text}\`` : escapeDiscord(text)
+  let written = code && !/[`\n]/.test(text) ? `\`${text}\`` : escapeMarkdown(text)
   if (italic) written = `*${written}*`
   if (bold) written = `**${written}**`
   if (underline) written = `__${written}__`
   if (strikethrough) written = `~~${written}~~`
   return written
-}
-
-/**
- * Characters that mean something in Discord's Markdown, and those that only do at the beginning of a line, behind a
- * backslash, which is not shown. Colons and slashes keep an address from being a link, or from showing a preview.
- */
-export function escapeDiscord(text: string): string {
-  return text
-    .replace(/[\\*_~`|<>[\]():/@]/g, '\\$&')
-    .replace(/^(\s*)([#+-])/gm, '$1\\$2')
-    .replace(/^(\s*\d*)\./gm, '$1\\.')
 }

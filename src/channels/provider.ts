@@ -17,7 +17,7 @@ export interface Rendered {
   readonly html?: string
   /** Inbox: what stands in the list, one line. */
   readonly preview?: string
-  /** Inbox and webhook: what the reader may press. Their addresses are http(s). */
+  /** Inbox and webhook: what the reader may press. An inbox's lead to http(s) alone, a webhook's to mailto and tel too. */
   readonly actions?: readonly Action[]
   /** Direct message: the same as the text, in blocks that each service's file writes in the service's own. */
   readonly blocks?: readonly Block[]

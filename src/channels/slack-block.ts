@@ -1,4 +1,5 @@
 import { blocksToWrite, isWeb, onOneLine, textOf } from './chat-block.ts'
+import { escapeSlack } from './chat-escape.ts'
 import type { Action, Block, List, Rendered, Span } from './provider.ts'
 
 /**
@@ -86,11 +87,6 @@ const isPlain = (spans: readonly Span[]) => spans.every(({ href }) => href === u
 /** `<`, `>` and `&` are Slack's own, and `:tea:` stays what it is. */
 function plainText(text: string) {
   return { type: 'plain_text', text: escapeSlack(text), emoji: false }
-}
-
-/** Slack, "Formatting message text": the three characters to escape. Nothing is a mention or a link then. */
-export function escapeSlack(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
 const small = (text: string): SlackBlock => ({ type: 'context', elements: [plainText(text)] })

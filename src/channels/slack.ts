@@ -13,6 +13,7 @@ import {
   unreadable,
 } from './chat.ts'
 import { nativeBlocks } from './chat-block.ts'
+import { escapeSlack } from './chat-escape.ts'
 import { applyOverride } from './override.ts'
 import {
   type DeliverContext,
@@ -23,7 +24,7 @@ import {
   type Provider,
   secret,
 } from './provider.ts'
-import { escapeSlack, writeSlackBlocks } from './slack-block.ts'
+import { writeSlackBlocks } from './slack-block.ts'
 
 /**
  * Slack. Sources: Slack's pages "chat.postMessage", "conversations.open", "users.lookupByEmail" (their lists of errors),

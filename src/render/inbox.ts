@@ -1,15 +1,14 @@
-import type { Rendered } from '../channels/provider.ts'
-import { type Manner, plainText, READING } from './block.ts'
+import type { Block, Rendered } from '../channels/provider.ts'
+import { plainText } from './block.ts'
 import { previewOf } from './line.ts'
 import { actionsOf, type Message } from './message.ts'
 import { isWebUrl } from './urls.ts'
 
-/** What can be pressed is told beside the text. */
-const MANNER: Manner = { ...READING, actions: false }
-
-/** A message in an inbox. Its actions lead to http(s) alone. payload: the data. */
+/** A message in an inbox. Its actions lead to http(s) alone: one that leads elsewhere is a line of the text. payload: the data. */
 export function renderInbox({ job, title, blocks }: Message): Rendered {
-  const text = plainText(blocks, MANNER)
-  const actions = actionsOf(blocks).filter(({ href }) => isWebUrl(href))
-  return { title, text, preview: previewOf(text), actions, payload: job.values.data }
+  const [pressed, told] = [blocks.filter(canBePressed), blocks.filter((block) => !canBePressed(block))]
+  const text = plainText(told)
+  return { title, text, preview: previewOf(text), actions: actionsOf(pressed), payload: job.values.data }
 }
+
+const canBePressed = (block: Block) => block.kind === 'action' && isWebUrl(block.action.href)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { escapeDiscord, writeDiscord, writeDiscordText } from '../../src/channels/discord-markdown.ts'
+import { escapeMarkdown } from '../../src/channels/chat-escape.ts'
+import { writeDiscord, writeDiscordText } from '../../src/channels/discord-markdown.ts'
 import { cardOfText, writeCard } from '../../src/channels/msteams-card.ts'
 import type { Action, Block, Rendered, Span } from '../../src/channels/provider.ts'
 import { writeSlackBlocks } from '../../src/channels/slack-block.ts'
@@ -99,6 +100,15 @@ describe.each(WRITERS)('For %s', (service, write) => {
       write(saying(text({ text: 'Tea' }), button({ href }), { kind: 'image', src: 'data:image/png;base64,AA', alt: '' })),
     )
     expect(written).not.toMatch(/javascript|data:/)
+  })
+
+  test('a button to write to somebody or to call them is a line with their address', () => {
+    const mail = button({ label: 'Write to us', href: 'mailto:tea@tea.example?subject=Tea' })
+    const call = button({ label: 'Call 555', href: 'tel:555', style: 'link' })
+    const written = JSON.stringify(write(saying(mail, call))).replaceAll('\\', '')
+    expect(written).toContain('Write to us (tea@tea.example)')
+    expect(written).toContain('Call 555')
+    expect(written).not.toMatch(/mailto|tel:|"button"|OpenUrl|"components"|inline_keyboard/)
   })
 
   test('a button whose label or address is too long for one is a link, or a button all the same', () => {
@@ -260,7 +270,7 @@ describe('Whatever a text says, the service shows that and nothing more', () => 
   test('Discord, in a paragraph and where there are no blocks', () => {
     fc.assert(
       fc.property(words, (said) => {
-        expect(readDiscord(escapeDiscord(said))).toEqual([{ text: said, marks: '' }])
+        expect(readDiscord(escapeMarkdown(said))).toEqual([{ text: said, marks: '' }])
         const { content } = writeDiscord(saying(text({ text: said })), true)!
         expect(readDiscord(content!)).toEqual([{ text: said.trimEnd(), marks: '' }])
         expect(readDiscord(writeDiscordText(said).content!)).toEqual([{ text: said, marks: '' }])

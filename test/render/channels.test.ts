@@ -114,7 +114,7 @@ describe('A push message', () => {
 })
 
 describe('An inbox message', () => {
-  test('has its first line as preview, and what can be pressed beside its text', async () => {
+  test('has its first line as preview, what can be pressed beside its text, and what leads to no page in it', async () => {
     const content: Content = {
       title: 'T',
       elements: [
@@ -125,7 +125,7 @@ describe('An inbox message', () => {
     }
     expect(await inbox(content, { data: { a: 1 } })).toEqual({
       title: 'T',
-      text: 'First line\n\nsecond',
+      text: 'First line\n\nsecond\n\nWrite: mailto:a@x.example',
       preview: 'First line',
       actions: [{ label: 'Open it', href: 'https://x.example', style: 'link', id: 'open' }],
       payload: { a: 1 },
