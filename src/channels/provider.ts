@@ -15,6 +15,8 @@ export interface Rendered {
   readonly title?: string
   readonly text?: string
   readonly html?: string
+  /** Email: HTML of the send's or the template's own that is sent instead, its links led as those of `html` are. */
+  readonly overridingHtml?: string
   /** Inbox: what stands in the list, one line. */
   readonly preview?: string
   /** Inbox and webhook: what the reader may press. An inbox's lead to http(s) alone, a webhook's to mailto and tel too. */

@@ -1,6 +1,6 @@
 import type { Outcome, Rendered } from '../channels/provider.ts'
 import { delayedEvent } from '../domain/accept.ts'
-import { type ContentToSend, contentToSend } from '../domain/channel-override.ts'
+import { type ContentToSend, contentToKeep, contentToSend } from '../domain/channel-override.ts'
 import { newId } from '../domain/id.ts'
 import type { Decision, Plan, Step } from '../domain/plan.ts'
 import { type AttemptOutcome, isUserNamed, type Move } from '../domain/route.ts'
@@ -38,7 +38,7 @@ export function attemptEntry(attempt: {
   const status = sent ? 'SENT' : 'ROUTED'
   const at = begun[0]!.delivery.attempts.at(-1)!.startedAt
   const routed = first ? [event(letter, 'ROUTED', at, { status })] : []
-  const outputs = new Map(begun.map(({ step: { channel }, content }) => [channel, content]))
+  const outputs = new Map(begun.map(({ step: { channel }, content }) => [channel, contentToKeep(content)]))
   const deliveries = begun.map(({ delivery }) => deliveryChange(letter, delivery))
   const isNew = ({ attempts }: DeliveryChange) => attempts.length === 1
   return {
@@ -256,7 +256,7 @@ export function simulatedEntry(
   now: Date,
 ): Entry {
   const aboutEach = simulated.map(({ step: { channel, providerId } }) => ({ channel, providerId }))
-  const outputs = new Map(simulated.map(({ step: { channel }, content }) => [channel, content]))
+  const outputs = new Map(simulated.map(({ step: { channel }, content }) => [channel, contentToKeep(content)]))
   return {
     job,
     after: 'settle',

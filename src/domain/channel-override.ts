@@ -11,8 +11,14 @@ export interface ContentToSend extends Rendered {
   readonly preview?: string
 }
 
+/** What is kept of a rendering: not what goes over it. */
+export function contentToKeep({ overridingHtml: _over, ...rendered }: Rendered): Rendered {
+  return rendered
+}
+
 /**
- * The content under the channel's override: texts are replaced, as they stand (they are no templates), JSON of pushes and
+ * The content under the channel's override: texts are replaced, as they stand (they are no templates, and only the links of
+ * HTML are led as all others are), JSON of pushes and
  * inbox messages merges key by key, and a webhook's body is replaced whole. A text message is counted anew. Without an override
  * the content itself.
  */
@@ -23,16 +29,17 @@ export function contentToSend(
 ): ContentToSend {
   const override = channels?.[channel]?.override
   if (override === undefined) return content
-  const { subject, html, text, title, body, preview, data } = override
+  const { overridingHtml, ...rendered } = content
+  const { subject, text, title, body, preview, data } = override
   const over = (fields: { readonly [K in keyof ContentToSend]?: ContentToSend[K] | undefined }) => ({
-    ...content,
+    ...rendered,
     ...said<ContentToSend>(fields),
   })
   const bodyText = typeof body === 'string' ? body : undefined
   const payload = data && (isObject(content.payload) ? deepMerge(content.payload, data) : data)
   switch (channel) {
     case 'EMAIL':
-      return over({ subject: subject && oneLine(subject), html, text })
+      return over({ subject: subject && oneLine(subject), html: overridingHtml, text })
     case 'SMS': {
       const text = bodyText === undefined ? undefined : smsText(bodyText)
       return over({ text, payload: text === undefined ? undefined : smsSize(text) })
@@ -47,7 +54,7 @@ export function contentToSend(
         payload,
       })
     case 'DIRECT_MESSAGE': {
-      const { blocks: _blocks, payload: _payload, ...others } = content
+      const { blocks: _blocks, payload: _payload, ...others } = rendered
       // Blocks that say something else would be shown instead.
       return text == null ? content : { ...others, text }
     }

@@ -70,6 +70,7 @@ export function renderJobOf(
       },
     },
     tracking: { utm: utmOf(definition, channel, provider), openUrl, clicks, pushUrl },
+    overridingHtml: (channel === 'EMAIL' ? definition.channels?.EMAIL?.override?.html : null) ?? null,
   }
 }
 

@@ -11,7 +11,7 @@ import { htmlElement, rawEmail } from './email-raw.ts'
 import { LIGHT, SIZES, type TextSize, tonesOf } from './email-style.ts'
 import { hrefOf, imageOf, listBlocks, markdownBlocks, quoteBlocks, type Scene, textBlocks } from './email-text.ts'
 import { at, eachShown, type FlowState, printAt, printField } from './flow.ts'
-import { escapeHtml, fillHole, type Relink } from './html.ts'
+import { escapeHtml, fillHole, type Relink, relinkHtml } from './html.ts'
 import type { RenderJob } from './job.ts'
 import { isFixedRow, layOut, slot } from './layout.ts'
 import { cutText, firstLine } from './line.ts'
@@ -40,11 +40,13 @@ export async function renderEmail(
     raw?.html === undefined
       ? await Mail.write(withRawText(document), { state, relink, brand, urls: job.values.urls })
       : { ...(await rawEmail(document.raw!, raw.html, state, relink)), title: '' }
+  const { tracking, overridingHtml } = job
   const subject = raw && printAt(raw.subject ?? raw.title ?? '', `${document.raw!.path}.subject`, state, state.top)
   return {
     subject: subjectOf(subject || mail.title || firstLine(mail.text ?? '')),
     text: mail.text ?? '',
-    html: withPixel(mail.html ?? '', job.tracking.openUrl),
+    html: withPixel(mail.html ?? '', tracking.openUrl),
+    ...(overridingHtml !== null && { overridingHtml: withPixel(relinkHtml(overridingHtml, relink), tracking.openUrl) }),
   }
 }
 

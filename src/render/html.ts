@@ -69,6 +69,28 @@ export function fillHtml(html: string, values: readonly string[], relink: Relink
     .join('')
 }
 
+/**
+ * HTML that stands as its author wrote it, but for where the links of `a` and `area` lead. Nothing in it is a mark. A link whose
+ * address is none of the web's, or has references in it that are not read here, stays as it is.
+ */
+export function relinkHtml(html: string, relink: Relink): string {
+  return scanHtml(html.replaceAll('\ue000', NO_MARK))
+    .map((piece) => {
+      if (typeof piece === 'string') return piece
+      const written = piece.parts.join('')
+      const address = decode(written)
+      const url = REFERENCE.test(address) ? null : checkHref(address)
+      const led = url === null ? null : relink(url, piece.untracked)
+      return led === null || led === url ? written : escapeHtml(led)
+    })
+    .join('')
+    .replaceAll(NO_MARK, '\ue000')
+}
+
+/** A noncharacter, which no text has to tell anybody. */
+const NO_MARK = '\ufdd0'
+const REFERENCE = /&(?:[a-z][\da-z]*|#\d+|#x[\da-f]+);/i
+
 export function fillHole({ place, parts, untracked }: Hole, values: readonly string[], relink: Relink): string {
   const told = (part: string | number) => (typeof part === 'string' ? part : (values[part] ?? ''))
   switch (place) {
@@ -218,9 +240,9 @@ class Scanner {
   #attribute(tag: string, name: string, { from, to, quoted }: NonNullable<Attribute['value']>, untracked: boolean): void {
     const text = this.#html.slice(from, to)
     const isMarked = text.includes('\ue000')
-    const isTracked = TRACKED.has(tag) && name === 'href' && quoted
+    const isTracked = TRACKED.has(tag) && name === 'href'
     if (!isMarked && !isTracked) return
-    if (!quoted) this.#refuse(from, `in '${name}', whose value has no quotes around it`)
+    if (isMarked && !quoted) this.#refuse(from, `in '${name}', whose value has no quotes around it`)
     if (/^on/.test(name) || name === 'srcset' || name === 'srcdoc') this.#refuse(from, `in '${name}'`)
     const place = IMAGES.has(name) ? 'image' : LINKS.has(name) ? 'link' : name === 'style' ? 'style' : 'attribute'
     this.#write(from)

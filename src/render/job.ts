@@ -19,6 +19,8 @@ export interface RenderJob {
   readonly onMissing: MissingVariable
   readonly values: RenderValues
   readonly tracking: Tracking
+  /** Email: HTML that is sent instead of what is rendered, as it stands but for its links and the pixel; null for none. */
+  readonly overridingHtml: string | null
 }
 
 export type MissingVariable = 'EMPTY' | 'FAIL'

@@ -32,5 +32,6 @@ export function emailJob(document: string, data: Json, messageId = 'msg_bench'):
       carillon: { messageId, event: null, environment: 'bench', recipient: null, template: 'receipt', year: 2026 },
     },
     tracking: NO_TRACKING,
+    overridingHtml: null,
   }
 }

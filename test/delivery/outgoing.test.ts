@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Channel, Rendered } from '../../src/channels/provider.ts'
 import { attachmentsOf, handedOver } from '../../src/delivery/outgoing.ts'
-import { contentToSend } from '../../src/domain/channel-override.ts'
+import { contentToKeep, contentToSend } from '../../src/domain/channel-override.ts'
 import type { ChannelOverride } from '../../src/domain/channel-settings.ts'
 
 const content: Rendered = {
@@ -16,7 +16,9 @@ const content: Rendered = {
 const on = (channel: Channel) => ({ channel, providerId: 'account' })
 const saying = (channel: Channel, override: ChannelOverride) => ({ channels: { [channel]: { override } } })
 const sent = (channel: Channel, override: ChannelOverride) =>
-  contentToSend(saying(channel, override), on(channel), content) as Record<string, unknown>
+  contentToSend(saying(channel, override), on(channel), { ...content, ...led(override) }) as Record<string, unknown>
+/** As it was rendered under an override. */
+const led = ({ html }: ChannelOverride) => html !== undefined && { overridingHtml: `${html}, led` }
 
 describe('The content that is sent', () => {
   test('is the very one that was rendered where the send says nothing of its channel', () => {
@@ -28,8 +30,9 @@ describe('The content that is sent', () => {
   })
 
   test.each<[Channel, ChannelOverride, Record<string, unknown>]>([
-    ['EMAIL', { subject: 'S', text: 'T', html: 'H' }, { subject: 'S', text: 'T', html: 'H' }],
-    ['EMAIL', { html: 'H' }, { html: 'H' }],
+    ['EMAIL', { subject: 'S', text: 'T', html: 'H' }, { subject: 'S', text: 'T', html: 'H, led' }],
+    ['EMAIL', { html: 'H' }, { html: 'H, led' }],
+    ['EMAIL', { subject: 'S' }, { subject: 'S' }],
     ['SMS', { body: 'B' }, { text: 'B', payload: { encoding: 'GSM_7', characters: 1, segments: 1 } }],
     [
       'PUSH',
@@ -65,6 +68,12 @@ describe('The content that is sent', () => {
 })
 
 describe('A provider is handed', () => {
+  test('one HTML, and of two what is kept is the one that was rendered', () => {
+    const both = { ...content, overridingHtml: 'H' }
+    expect(handedOver(saying('EMAIL', { html: 'h' }), on('EMAIL'), both, [])).toEqual({ content: { ...content, html: 'H' } })
+    expect(contentToKeep(both)).toEqual(content)
+  })
+
   test("what the send says beside its channel's content, and nothing it did not say", () => {
     const headers = [{ name: 'X-Campaign', value: 'spring' }]
     const email = { from: 'a@example.com', replyTo: 'b@example.com', cc: ['c@example.com'], bcc: ['d@example.com'], headers }

@@ -5,6 +5,7 @@ import type { RenderedBrand } from '../../src/render/brand.ts'
 import { checkLayout } from '../../src/render/brand-layout.ts'
 import { checkContent } from '../../src/render/check.ts'
 import type { Content, Element, RawContent } from '../../src/render/element.ts'
+import { relinkHtml } from '../../src/render/html.ts'
 import { signLink } from '../../src/render/link.ts'
 import { RenderRefusal } from '../../src/render/template.ts'
 import { type Given, renderContent } from './job.ts'
@@ -50,6 +51,32 @@ describe('Links of an email', () => {
     ])
     expect(text).not.toContain('c.example/c')
     expect(text).toContain('Three: https://a.example/3#top')
+  })
+
+  const HTML = `<!-- <a href="https://a.example/0"> --><body onload=go()>{{x}} \ue000 &copy;
+<A HREF='https://a.example/1?x=1&amp;y=2'>1</A><a href=https://a.example/2>2</a><a data-track="false" href="https://a.example/3">3</a>
+<a href="javascript:go()">4</a><a href="?a=1&copy;">5</a><a href="https://a.example/6?a&#38;b">6</a><a href=" mailto:a@a.example?subject=&nbsp;">7</a>
+</body></html>`
+
+  test('of an HTML that stands over it are led alike, and all else in it stays, whatever it is', async () => {
+    const given = { urls: URLS, tracking: { clicks: CLICKS, openUrl: 'https://c.example/o' }, overridingHtml: HTML }
+    const { html, overridingHtml } = await renderContent({ body: 'https://a.example/own' }, given)
+    const unescaped = (link: string) => tracked(link).replaceAll('&', '&amp;')
+    const pixel = /<img src="https:\/\/c.example\/o"[^>]*>/.exec(html!)![0]
+    expect(overridingHtml).toBe(
+      HTML.replace('https://a.example/1?x=1&amp;y=2', unescaped('https://a.example/1?x=1&y=2'))
+        .replace('https://a.example/2', unescaped('https://a.example/2'))
+        .replace('</body>', `${pixel}</body>`),
+    )
+    expect(links(html!)[0]).toBe(tracked('https://a.example/own'))
+    const told = await renderContent({ body: 'b' }, { overridingHtml: HTML, tracking: { utm: { source: 's' } } })
+    expect(told.overridingHtml).toContain(`'https://a.example/1?x=1&amp;y=2&amp;utm_source=s'`)
+    expect((await renderContent({ body: 'b' }, { overridingHtml: HTML })).overridingHtml).toBe(HTML)
+    expect(await renderContent({ body: 'b' })).not.toHaveProperty('overridingHtml')
+  })
+
+  test('where nothing is to be done to them leave an HTML that stands over it as it is', () => {
+    fc.assert(fc.property(fc.oneof(nasty, fc.string({ unit: 'binary' })), (html) => relinkHtml(html, (url) => url) === html))
   })
 
   test('say where a click came from, where they do not say it themselves', async () => {

@@ -5,7 +5,7 @@ import type { Content } from '../../src/render/element.ts'
 import { type Json, NO_TRACKING, type RenderJob } from '../../src/render/job.ts'
 
 /** What a test says of a rendering; all else is nothing. */
-export interface Given extends Partial<Pick<RenderJob, 'channel' | 'provider' | 'locale' | 'onMissing'>> {
+export interface Given extends Partial<Pick<RenderJob, 'channel' | 'provider' | 'locale' | 'onMissing' | 'overridingHtml'>> {
   readonly data?: Json
   readonly profile?: Json | null
   readonly tenant?: Json | null
@@ -31,6 +31,7 @@ export function jobOf(content: Content, given: Given = {}): RenderJob {
       carillon: { messageId: 'msg_1', event: null, environment: 'test', recipient: null, template: null, year: 2026 },
     },
     tracking: { ...NO_TRACKING, ...given.tracking },
+    overridingHtml: given.overridingHtml ?? null,
   }
 }
 

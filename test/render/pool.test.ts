@@ -29,6 +29,7 @@ function jobOf(document: string, data: object = {}): RenderJob {
     onMissing: 'EMPTY',
     values: { data: data as Record<string, unknown>, profile: null, tenant: null, urls, carillon },
     tracking: NO_TRACKING,
+    overridingHtml: null,
   }
 }
 

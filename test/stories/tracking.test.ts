@@ -166,6 +166,17 @@ for (const mode of MODES) {
       await track(true, true)
     })
 
+    test("An HTML that a send or a template puts over the mail's own is tracked like any other, and the log keeps what was rendered", async () => {
+      const html = '<p onclick="go()">Over: <a href="https://a.example/over?a=1">it</a></p>'
+      const email = { utm: { source: 'mail' }, override: { html } }
+      const { id, pixel, link } = await mailTo('over@example.com', { channels: { email } })
+      expect((await follow(link!)).headers.get('location')).toBe('https://a.example/over?a=1&utm_source=mail')
+      await follow(pixel!)
+      expect((await messageOf(id)).status).toBe('CLICKED')
+      const kept = await ask(home.client, 'query ($id: ID!) { message(id: $id) { output { html } } }', { id })
+      expect(JSON.stringify(kept)).not.toContain('Over')
+    })
+
     test('A push message brings an address at which its app tells what became of it', async () => {
       const to = [{ userId: 'pushed', deviceTokens: [{ kind: 'pigeon', token: 'phone' }] }]
       const routing = { method: 'SINGLE' as const, channels: [{ channel: 'PUSH' as const }] }
