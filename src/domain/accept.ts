@@ -13,7 +13,7 @@ import { newId } from './id.ts'
 import { type Claim, claimId, claimKeys, keepResults, releaseKeys, reused } from './idempotency.ts'
 import { sealTokens } from './inline-token.ts'
 import { type CheckedSend, type Definition, missing, modeOf, referencesOf, refuseLate } from './send.ts'
-import { settleTemplates } from './template-use.ts'
+import { foresee, settleTemplates, Unjudged, type Verdict } from './template-use.ts'
 
 export interface Sent {
   readonly requestId: string
@@ -30,26 +30,48 @@ const MOST_IN_A_GROUP = 200
 /** A send to more recipients than this takes a transaction of its own. */
 const SHARES_ITS_GROUP = 20
 
-/** Sends that come at the same time share a transaction; one to many recipients does not make the others wait. */
+/**
+ * Commits sends: idempotency keys, users that are new, requests, the messages of persons and places, their jobs and their
+ * first events. Groups are expanded in the background, by a job that is committed with them. Sends that come at the same time
+ * share a transaction; one to many recipients does not make the others wait.
+ *
+ * Data are held against a template's schema before the transaction, by the version that was last seen, and again where the
+ * transaction finds another one published: a process pays for that once a version.
+ */
 export function createAccept(
   commands: Commands,
   versions: TemplateVersions,
 ): (call: Call<CheckedSend>) => Promise<Accepted | Refusal> {
   const accept = acceptSends(versions)
-  const together = groupWrites<Call<CheckedSend>, Accepted | Refusal>((calls) => commands.runGroup(accept, calls), {
+  const together = groupWrites<SendCall, Outcome>((calls) => commands.runGroup(accept, calls), {
     maxSize: MOST_IN_A_GROUP,
     // Whatever was committed, a key is answered with it; without one, a second try would be a second message.
     repeatable: ({ key }) => key !== null,
   })
-  return async (call) => {
+
+  async function attempt(call: SendCall): Promise<Outcome> {
     if (call.input.individuals.length <= SHARES_ITS_GROUP) return together(call)
-    const [accepted] = await commands.runGroup(accept, [call])
-    return accepted!
+    const [outcome] = await commands.runGroup(accept, [call])
+    return outcome!
+  }
+
+  return async (call) => {
+    let verdict = await foresee(versions, call.actor.environmentId, call.input)
+    for (;;) {
+      const outcome = await attempt(verdict === undefined ? call : { ...call, input: { ...call.input, verdict } })
+      if (!(outcome instanceof Unjudged)) return outcome
+      verdict = await outcome.judge()
+    }
   }
 }
 
-type SendCall = Call<CheckedSend>
-type Results = Map<SendCall, Accepted | Refusal | Replay>
+interface JudgedSend extends CheckedSend {
+  readonly verdict?: Verdict
+}
+
+type SendCall = Call<JudgedSend>
+type Outcome = Accepted | Refusal | Unjudged<JudgedSend>
+type Results = Map<SendCall, Outcome | Replay>
 
 /** What is found out about calls before they are carried out. settled: of those that name a template, what they send by it. */
 interface Admission {
@@ -59,11 +81,7 @@ interface Admission {
   readonly settled: Map<SendCall, CheckedSend>
 }
 
-/**
- * Commits sends: idempotency keys, users that are new, requests, the messages of persons and places, their jobs and their
- * first events. Groups are expanded in the background, by a job that is committed with them.
- */
-export function acceptSends(versions: TemplateVersions): GroupedCommand<CheckedSend, Accepted> {
+function acceptSends(versions: TemplateVersions): GroupedCommand<JudgedSend, Exclude<Outcome, Refusal>> {
   return async (scope, calls) => {
     const admission: Admission = { scope, versions, results: new Map(), settled: new Map() }
     const fresh = await admit(admission, calls)
@@ -123,17 +141,17 @@ class Replay {
   }
 }
 
-function follow(results: ReadonlyMap<SendCall, Accepted | Refusal | Replay>, call: SendCall): Accepted | Refusal {
+function follow(results: Results, call: SendCall): Outcome {
   const result = results.get(call)!
   if (!(result instanceof Replay)) return result
   const first = follow(results, result.first)
-  return first instanceof Refusal ? first : { ...first, replayed: true }
+  return first instanceof Refusal || first instanceof Unjudged ? first : { ...first, replayed: true }
 }
 
 /**
  * The calls that are to be carried out; what the others are answered goes into results. A key is claimed once for all that
  * gave it: who gave it with another input than the first hears what the key holds once that is known. What names something
- * that is not there is refused, and leaves its key unused.
+ * that is not there is refused, and what is not judged yet comes again: both leave their key unused.
  */
 async function admit(admission: Admission, calls: readonly SendCall[]): Promise<readonly SendCall[]> {
   const { results } = admission
@@ -201,7 +219,7 @@ async function settleEach({ scope, versions, results, settled }: Admission, call
   if (calls.length === 0) return
   const sends = calls.map(({ actor, input }) => ({ environmentId: actor.environmentId, input }))
   for (const [index, one] of (await settleTemplates(scope.tx, versions, sends)).entries()) {
-    if (one instanceof Refusal) results.set(calls[index]!, one)
+    if (one instanceof Refusal || one instanceof Unjudged) results.set(calls[index]!, one)
     else settled.set(calls[index]!, one)
   }
 }

@@ -89,6 +89,9 @@ export function sizeUp(data: unknown, { forms, texts, power, pairs }: SchemaCost
   return { values, mostUs: forms * values * STEP_US + texts * steps * TEXT_STEP_US + pairs * values ** 2 * PAIR_US }
 }
 
+/** How many values JSON is made of: an object or a list is one, and so is each that it holds, at any depth. */
+export const countValues = (data: unknown): number => sizeUp(data, NOTHING).values
+
 /**
  * How the time that a pattern takes may grow with the text: 1, in step with it; 2, with its square; endless, where the
  * pattern may try a number of ways that doubles with each character, or where that cannot be told.

@@ -30,7 +30,7 @@ import {
   type Situation,
   situationOf,
 } from './situation.ts'
-import { readDefinitions, settleTemplates } from './template-use.ts'
+import { readDefinitions, settleTemplate } from './template-use.ts'
 
 /** What a send would do. recipients: how many messages it would make; messages: the plans of the first of them. */
 export interface SendPlan {
@@ -85,9 +85,8 @@ export function createPlanSend(parts: PlanSendParts): PlanSend {
     if (late) throw late
     const [lacking] = await findMissing(parts.db, referencesOf(environmentId, given))
     if (lacking) throw missing(lacking)
-    const [settled] = await settleTemplates(parts.db, parts.versions, [{ environmentId, input: given }])
-    if (settled instanceof Refusal) throw settled
-    const input = settled!
+    const input = await settleTemplate(parts.db, parts.versions, { environmentId, input: given })
+    if (input instanceof Refusal) throw input
     const userIds = input.individuals.flatMap(({ userId }) => userId ?? [])
     const targets = input.definition.groups.map(({ target }) => target)
     const nameless = input.individuals.length - userIds.length

@@ -8,7 +8,7 @@ import type { Db } from '../store/database.ts'
 import { readPersons } from '../store/facts.ts'
 import { readLetters } from '../store/letter.ts'
 import { findMissing, type Reference } from '../store/reference.ts'
-import { readDraft, readPublished, type TemplateVersions, versionKey } from '../store/template.ts'
+import { readDraft, type TemplateVersions, versionKey } from '../store/template.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 import { hasUser } from '../store/user.ts'
 import type { Account, BuiltInAccount } from './account.ts'
@@ -218,7 +218,7 @@ async function textOfTemplate(
   definition: Definition,
   { id, version }: Extract<PreviewSource, { kind: 'template' }>,
 ): Promise<Definition> {
-  const published = (await readPublished(parts.db, [{ environmentId, id }])).get(`${environmentId}\n${id}`)
+  const published = (await parts.versions.readPublished(parts.db, [{ environmentId, id }])).get(`${environmentId}\n${id}`)
   if (published === undefined) throw notFound('template', id)
   const shown = version ?? published
   if (shown === null) throw badInput(['input', 'template'], `Nothing of the template '${id}' is published: ask for its draft.`)

@@ -10,7 +10,7 @@ import type { Command, Scope } from './command.ts'
 import { newId } from './id.ts'
 import type { Definition } from './send.ts'
 import { addressed, type KeptRecipient } from './situation.ts'
-import { settleTemplates } from './template-use.ts'
+import { settleTemplate } from './template-use.ts'
 
 export interface ResendInput {
   readonly id: string
@@ -70,8 +70,8 @@ async function published({ tx, actor }: Scope, again: Again): Promise<Again> {
   const { to, definition } = again
   if (definition.template?.version !== null) return again
   const input = { definition, data: [{ place: 0, data: to.data ?? null }] }
-  const [settled] = await settleTemplates(tx, createTemplateVersions(), [{ environmentId: actor.environmentId, input }])
-  if (!(settled instanceof Refusal)) return { to, definition: settled!.definition }
+  const settled = await settleTemplate(tx, createTemplateVersions(), { environmentId: actor.environmentId, input })
+  if (!(settled instanceof Refusal)) return { to, definition: settled.definition }
   throw settled.code === 'BAD_USER_INPUT' ? new Refusal('CONFLICT', `It cannot be sent again: ${settled.message}`) : settled
 }
 

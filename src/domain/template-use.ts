@@ -1,11 +1,11 @@
 import { notFound, Refusal } from '../errors.ts'
 import type { Db } from '../store/database.ts'
-import { readPublished, type TemplateVersions, type VersionRef, versionKey } from '../store/template.ts'
+import { type TemplateVersions, type VersionRef, versionKey } from '../store/template.ts'
 import { type ChannelSettings, type ChannelsSettings, type ProviderSettings, said } from './channel-settings.ts'
-import { dataProblems } from './data-schema.ts'
 import { deepMerge, type JsonObject } from './json.ts'
 import type { CheckedSend, Definition } from './send.ts'
 import type { TemplateDraft } from './template.ts'
+import { refuseData } from './template-data.ts'
 
 /** Something that may name a template. */
 interface Naming {
@@ -13,12 +13,44 @@ interface Naming {
   readonly definition: Definition
 }
 
-/** What of a send its template has to do with. */
-type Settling = Pick<CheckedSend, 'definition' | 'data'>
+/** What of a send its template has to do with. verdict: what was found of its data before it is settled. */
+type Settling = Pick<CheckedSend, 'definition' | 'data'> & { readonly verdict?: Verdict }
+
+/** What the data schema of a version says of the data of a send. refusal: null where they satisfy it. */
+export interface Verdict {
+  readonly version: number
+  readonly refusal: Refusal | null
+}
+
+/** A send with its template's version whose data nobody held against the version's schema yet. */
+export class Unjudged<S extends Settling> {
+  readonly #settled: S
+  readonly #version: number
+  readonly #schema: JsonObject
+
+  constructor(settled: S, version: number, schema: JsonObject) {
+    this.#settled = settled
+    this.#version = version
+    this.#schema = schema
+  }
+
+  /** The send, or why it is refused. */
+  async decide(): Promise<S | Refusal> {
+    return (await refuseData(this.#schema, this.#settled)) ?? this.#settled
+  }
+
+  /** What to settle the send with once more. */
+  async judge(): Promise<Verdict> {
+    return { version: this.#version, refusal: await refuseData(this.#schema, this.#settled) }
+  }
+}
 
 /**
  * Sends with the version of the template that they use from now on, whatever is published later, and the topic that it
  * brings. Those that name none come back as they are. Whatever their number, one statement reads what is published.
+ *
+ * Data are not checked here, since that may take long and others may wait for a transaction: a verdict by the version that
+ * is published holds, and where there is none of it the send comes back unjudged.
  *
  * @returns for each the send, or why it is refused: NOT_FOUND for a template that is not there, BAD_USER_INPUT for data that
  * do not satisfy its schema
@@ -27,11 +59,11 @@ export async function settleTemplates<S extends Settling>(
   db: Db,
   versions: TemplateVersions,
   sends: readonly { readonly environmentId: string; readonly input: S }[],
-): Promise<readonly (S | Refusal)[]> {
+): Promise<readonly (S | Refusal | Unjudged<S>)[]> {
   const named = sends.flatMap(({ environmentId, input: { definition } }) =>
     definition.template === undefined ? [] : [{ environmentId, id: definition.template.id }],
   )
-  const published = await readPublished(db, named)
+  const published = named.length === 0 ? new Map<string, number | null>() : await versions.readPublished(db, named)
   const settled = sends.map(({ environmentId, input }) => settle(input, published.get(keyOf(environmentId, input))))
   const bodies = await readBodies(
     db,
@@ -42,6 +74,24 @@ export async function settleTemplates<S extends Settling>(
     const body = one instanceof Refusal ? undefined : bodyOf(bodies, { ...one, environmentId: sends[index]!.environmentId })
     return one instanceof Refusal || body === undefined ? one : settleBy(one, body)
   })
+}
+
+/** The same for one send that nothing waits for, whose data are checked at once. */
+export async function settleTemplate<S extends Settling>(
+  db: Db,
+  versions: TemplateVersions,
+  send: { readonly environmentId: string; readonly input: S },
+): Promise<S | Refusal> {
+  const [settled] = await settleTemplates(db, versions, [send])
+  return settled instanceof Unjudged ? settled.decide() : settled!
+}
+
+/** A verdict on a send by what its template last said, out of memory; undefined where it has no schema, or that is not known. */
+export function foresee(versions: TemplateVersions, environmentId: string, input: Settling): Promise<Verdict> | undefined {
+  const { template } = input.definition
+  const last = template === undefined ? null : versions.lastPublished({ environmentId, id: template.id })
+  const schema = (last?.body as TemplateDraft | undefined)?.dataSchema
+  return schema && new Unjudged(input, last!.number, schema).judge()
 }
 
 const keyOf = (environmentId: string, { definition }: Settling) => `${environmentId}\n${definition.template?.id}`
@@ -55,33 +105,13 @@ function settle<S extends Settling>(input: S, published: number | null | undefin
 }
 
 /** The topic that holds is kept with the message: a later version does not move it to another. */
-function settleBy<S extends Settling>(input: S, { topicId, dataSchema }: TemplateDraft): S | Refusal {
-  const unfit = dataSchema && checkData(dataSchema, input)
-  if (unfit) return unfit
-  const { definition } = input
-  return { ...input, definition: { ...definition, topicId: definition.topicId ?? topicId ?? null } }
-}
-
-/** Those who say nothing of their own are one to the schema. */
-function checkData(schema: JsonObject, { definition, data }: Settling): Refusal | null {
-  const silent = data.find((one) => one.data === null)
-  const speaking = data.filter((one) => one.data !== null)
-  for (const { place, data: own } of silent ? [silent, ...speaking] : speaking) {
-    const problems = dataProblems(schema, own === null ? definition.data : deepMerge(definition.data, own))
-    if (problems.length === 0) continue
-    const issues = problems.map(({ path, message }) => ({
-      path: [...(isOwn(own, definition.data, path[0]) ? ['input', 'to', place, 'data'] : ['input', 'data']), ...path],
-      message,
-    }))
-    return new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
-  }
-  return null
-}
-
-/** Whether it is the recipient's part of the data where a problem is: what both leave out is looked for in the recipient's. */
-function isOwn(own: JsonObject | null, shared: JsonObject, key: string | number | undefined): boolean {
-  if (own === null) return false
-  return key === undefined || Object.hasOwn(own, key) || !Object.hasOwn(shared, key)
+function settleBy<S extends Settling>(input: S, { topicId, dataSchema }: TemplateDraft): S | Refusal | Unjudged<S> {
+  const { definition, verdict } = input
+  const settled = { ...input, definition: { ...definition, topicId: definition.topicId ?? topicId ?? null } }
+  const version = definition.template!.version!
+  if (dataSchema === undefined) return settled
+  if (verdict?.version !== version) return new Unjudged(settled, version, dataSchema)
+  return verdict.refusal ?? settled
 }
 
 /**

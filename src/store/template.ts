@@ -119,29 +119,23 @@ export async function readVersion(tx: Tx, { environmentId, id, number }: Version
   return row?.body ?? null
 }
 
-/** The numbers that sends use now, by `${environmentId}\n${id}`: null where nothing is published. Those that are not there are left out. */
-export async function readPublished(db: Db, refs: readonly TemplateRef[]): Promise<ReadonlyMap<string, number | null>> {
-  if (refs.length === 0) return new Map()
-  const { rows } = await sql<{ key: string; published: number | null }>`
-    /* prepared: published */
-    select t.environment_id || E'\n' || t.id as key, t.published
-    from unnest(${refs.map((ref) => ref.environmentId)}::text[], ${refs.map((ref) => ref.id)}::text[]) as ref(environment_id, id)
-    join template t on t.environment_id = ref.environment_id and t.id = ref.id
-    where t.deleted_at is null`.execute(db)
-  return new Map(rows.map(({ key, published }) => [key, published]))
-}
-
 /** Reads versions. What one says never changes, so a process asks for it once and hands out the same object for it. */
 export interface TemplateVersions {
   /** By `versionKey`; those that are not there are left out. db may be a transaction. */
   read(db: Db, refs: readonly VersionRef[]): Promise<ReadonlyMap<string, unknown>>
+  /** The numbers that sends use now, by `${environmentId}\n${id}`: null where nothing is published. Those that are not there are left out. */
+  readPublished(db: Db, refs: readonly TemplateRef[]): Promise<ReadonlyMap<string, number | null>>
+  /** What sends used when this was last asked, out of memory; null where that is not known any more. Something else may be published since. */
+  lastPublished(ref: TemplateRef): { readonly number: number; readonly body: unknown } | null
 }
 
 /** In characters of JSON. */
 const KEPT = 64 * 1024 * 1024
+const NUMBERS_KEPT = 10_000
 
 export function createTemplateVersions(): TemplateVersions {
   const kept = new LRUCache<string, object>({ maxSize: KEPT })
+  const numbers = new LRUCache<string, number>({ max: NUMBERS_KEPT })
   return {
     async read(db, refs) {
       const found = new Map<string, unknown>()
@@ -160,7 +154,30 @@ export function createTemplateVersions(): TemplateVersions {
       }
       return found
     },
+    async readPublished(db, refs) {
+      const published = await readPublished(db, refs)
+      for (const [key, number] of published) numbers.set(key, number ?? undefined)
+      return published
+    },
+    lastPublished(ref) {
+      const number = numbers.get(templateKey(ref))
+      const body = number === undefined ? undefined : kept.get(versionKey({ ...ref, number }))
+      return number === undefined || body === undefined ? null : { number, body }
+    },
   }
+}
+
+const templateKey = ({ environmentId, id }: TemplateRef) => `${environmentId}\n${id}`
+
+async function readPublished(db: Db, refs: readonly TemplateRef[]): Promise<ReadonlyMap<string, number | null>> {
+  if (refs.length === 0) return new Map()
+  const { rows } = await sql<{ key: string; published: number | null }>`
+    /* prepared: published */
+    select t.environment_id || E'\n' || t.id as key, t.published
+    from unnest(${refs.map((ref) => ref.environmentId)}::text[], ${refs.map((ref) => ref.id)}::text[]) as ref(environment_id, id)
+    join template t on t.environment_id = ref.environment_id and t.id = ref.id
+    where t.deleted_at is null`.execute(db)
+  return new Map(rows.map(({ key, published }) => [key, published]))
 }
 
 async function readBodies(

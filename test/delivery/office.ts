@@ -11,7 +11,7 @@ import { createJourney, type JourneyParts } from '../../src/delivery/journey.ts'
 import { createLetters } from '../../src/delivery/letter.ts'
 import { createRecord } from '../../src/delivery/record.ts'
 import { createThrottle } from '../../src/delivery/throttle.ts'
-import { acceptSends } from '../../src/domain/accept.ts'
+import { createAccept } from '../../src/domain/accept.ts'
 import { builtInAccount } from '../../src/domain/account.ts'
 import type { KeyActor } from '../../src/domain/actor.ts'
 import { createCallbackLinks } from '../../src/domain/callback-link.ts'
@@ -120,6 +120,7 @@ export async function openOffice(options: OfficeOptions = {}) {
   }
   const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
   const commands = createCommands(commit, vault)
+  const accept = createAccept(commands, versions)
   const expand = createExpand({ db: store.db, versions, commit, builtIns, vault, now, log: pino({ level: 'fatal' }) })
   let held: { worker: string; jobs: readonly Claimed[] } = { worker: '', jobs: [] }
   let workers = 0
@@ -136,8 +137,8 @@ export async function openOffice(options: OfficeOptions = {}) {
     },
     async send(to: SendInput['to'][number], more: Partial<SendInput> = {}): Promise<string> {
       const input = checkSend({ to: [to], content: { title: 'Hello' }, ...more }, { guard, providers, now })
-      const [accepted] = await commands.runGroup(acceptSends(versions), [{ actor: ACTOR, input, key: null }])
-      if (accepted === undefined || accepted instanceof Error) throw accepted
+      const accepted = await accept({ actor: ACTOR, input, key: null })
+      if (accepted instanceof Error) throw accepted
       return accepted.requestId
     },
     run: <In, Out>(command: Command<In, Out>, input: In) => commands.run(ACTOR, command, input),

@@ -11,7 +11,7 @@ import { createJourney } from '../../src/delivery/journey.ts'
 import { createLetters } from '../../src/delivery/letter.ts'
 import { createRecord } from '../../src/delivery/record.ts'
 import { createThrottle } from '../../src/delivery/throttle.ts'
-import { acceptSends } from '../../src/domain/accept.ts'
+import { createAccept } from '../../src/domain/accept.ts'
 import { builtInAccount } from '../../src/domain/account.ts'
 import type { KeyActor } from '../../src/domain/actor.ts'
 import { createCallbackLinks } from '../../src/domain/callback-link.ts'
@@ -114,6 +114,7 @@ export async function openRehearsal() {
   })
   const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
   const commands = createCommands(commit, vault)
+  const accept = createAccept(commands, versions)
   const expand = createExpand({ db: store.db, versions, commit, builtIns, vault, now, log })
   const planSend = createPlanSend({ db: readOnly.db, versions, vault, builtIns, renderer: { render }, links, now })
   const actorOf = (environmentId: string, mode: Configuration['mode']): KeyActor => ({
@@ -177,8 +178,8 @@ export async function openRehearsal() {
     plan: (environmentId: string, { input, mode }: Configuration) => planSend(actorOf(environmentId, mode), checked(input), 100),
     async send(environmentId: string, { input, mode }: Configuration): Promise<void> {
       const call = { actor: actorOf(environmentId, mode), input: checked(input), key: null }
-      const [accepted] = await commands.runGroup(acceptSends(versions), [call])
-      if (accepted === undefined || accepted instanceof Error) throw accepted
+      const accepted = await accept(call)
+      if (accepted instanceof Error) throw accepted
     },
     /** Does what is to be done at a moment, and says how every message stands then. */
     async playAt(environmentId: string, at: Date): Promise<readonly Standing[]> {

@@ -247,6 +247,55 @@ for (const mode of MODES) {
       })
     })
 
+    test('While the data of many are checked, those who send to one person are answered', async () => {
+      const item = {
+        type: 'object',
+        required: ['sku', 'price'],
+        properties: { sku: { type: 'string' }, price: { type: 'number' } },
+      }
+      await make('long', {
+        content: { title: 'x' },
+        dataSchema: { type: 'object', properties: { items: { type: 'array', items: item } } },
+      })
+      const items = Array.from({ length: 500 }, (_, price) => ({ sku: 's', price }))
+      const to = Array.from({ length: 800 }, (_, n) => ({ webhook: { url: 'http://127.0.0.1:9/' }, data: { n } }))
+      const later = { delay: { duration: 'PT1H' } }
+      for (const _ of ['at first', 'and when the process knows the schema']) {
+        let isDone = false
+        const many = send({ to, template: 'long', data: { items }, ...later }).finally(() => (isDone = true))
+        let answered = 0
+        for (; !isDone; answered++) dataOf(await send({ content: { title: 'small' }, ...later }))
+        dataOf(await many)
+        expect(answered).toBeGreaterThan(10)
+      }
+    })
+
+    test('What is published last is what data are held against, whichever process is asked', async () => {
+      const takes = (type: string) => ({
+        content: { title: '{{n}}' },
+        dataSchema: { type: 'object', properties: { n: { type } }, required: ['n'] },
+      })
+      const template = 'moving'
+      const sendBy = (at: number, n: unknown, idempotencyKey?: string) =>
+        home.clients[at % home.clients.length]!.send(Send, {
+          input: { to: [{ userId: 'ada' }], template, data: { n }, ...(idempotencyKey && { idempotencyKey }) },
+        })
+      await make(template, takes('number'))
+      for (const at of [0, 1]) dataOf(await sendBy(at, 1))
+      const first = dataOf(await sendBy(1, 1, 'moving-1'))
+      dataOf(await put(template, takes('string')))
+      dataOf(await publish(template, { force: true }))
+      for (const at of [1, 0]) {
+        expect(refusalOf(await sendBy(at, 1))).toEqual({ code: 'BAD_USER_INPUT', path: 'input.data.n' })
+        dataOf(await sendBy(at, 'one'))
+        expect(dataOf(await sendBy(at, 1, 'moving-1'))).toEqual(first)
+      }
+      dataOf(await publish(template, { version: 1, force: true }))
+      const keyed = () => Promise.all([0, 1, 1].map((at) => sendBy(at, 2, 'moving-2')))
+      const [one, ...others] = (await keyed()).map(dataOf)
+      expect(others).toEqual([one, one])
+    })
+
     test('A version that data of today would not do for is published only by force, and says why', async () => {
       const schema = (required: string[]) => ({
         type: 'object',

@@ -1,0 +1,54 @@
+import { badInput, Refusal } from '../errors.ts'
+import { dataProblems } from './data-schema.ts'
+import { countValues } from './data-schema-cost.ts'
+import { deepMerge, type JsonObject } from './json.ts'
+import type { CheckedSend } from './send.ts'
+import { findInSlices } from './slice.ts'
+
+/** What of a send a template's data schema is about. */
+export type Said = Pick<CheckedSend, 'data'> & { readonly definition: Pick<CheckedSend['definition'], 'data'> }
+
+/** Values that are checked for one send, those of the shared data again for each who says something of their own: some seconds. */
+const MOST_VALUES = 5_000_000
+
+/**
+ * Why the data of a send do not satisfy a schema that checkDataSchema took; null where they do. What the recipients say over
+ * the shared data is checked with it, one by one, in slices of time. Those who say nothing of their own are one to the schema.
+ *
+ * @returns BAD_USER_INPUT with the path of each fault; for `to`, where so many say something of their own over so much shared
+ * data that the check would take too long
+ */
+export async function refuseData(schema: JsonObject, { definition, data }: Said): Promise<Refusal | null> {
+  const silent = data.find((one) => one.data === null)
+  const speaking = data.filter((one) => one.data !== null)
+  return refuseMany(definition.data, speaking) ?? findInSlices(silent ? [silent, ...speaking] : speaking, refuseOne)
+
+  function refuseOne({ place, data: own }: CheckedSend['data'][number]): Refusal | null {
+    const problems = dataProblems(schema, own === null ? definition.data : deepMerge(definition.data, own))
+    if (problems.length === 0) return null
+    const issues = problems.map(({ path, message }) => ({
+      path: [...(isOwn(own, definition.data, path[0]) ? ['input', 'to', place, 'data'] : ['input', 'data']), ...path],
+      message,
+    }))
+    return new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
+  }
+}
+
+function refuseMany(shared: JsonObject, speaking: CheckedSend['data']): Refusal | null {
+  if (speaking.length < 2) return null
+  const own = speaking.reduce((sum, one) => sum + countValues(one.data), 0)
+  const values = speaking.length * countValues(shared) + own
+  if (values <= MOST_VALUES) return null
+  const most = Math.floor((MOST_VALUES / values) * speaking.length)
+  return badInput(
+    ['input', 'to'],
+    `${speaking.length.toLocaleString('en')} recipients have data of their own, and for each of them all of 'data' is checked ` +
+      `against the schema of the template: with so much of it, send to at most ${most.toLocaleString('en')} of them at a time.`,
+  )
+}
+
+/** Whether it is the recipient's part of the data where a problem is: what both leave out is looked for in the recipient's. */
+function isOwn(own: JsonObject | null, shared: JsonObject, key: string | number | undefined): boolean {
+  if (own === null) return false
+  return key === undefined || Object.hasOwn(own, key) || !Object.hasOwn(shared, key)
+}
