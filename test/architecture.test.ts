@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'secrets.ts': [],
   'observe.ts': [],
   channels: [],
-  render: ['channels/provider.ts', 'channels/one-line.ts'],
+  render: ['channels/provider.ts', 'channels/one-line.ts', 'channels/chat-escape.ts'],
   store: ['generated/'],
   log: ['store/', 'types:generated/tables.ts'],
   queue: ['store/'],

@@ -171,40 +171,9 @@ describe('A raw channel', () => {
       })
       expect(said).toEqual({
         text: `T\n\nHi ${data.name}`,
-        payload: [{ ...blocks[0], text: { type: 'mrkdwn', text: `Hi *${data.name}*` } }],
+        payload: [{ ...blocks[0], text: { type: 'mrkdwn', text: `Hi *${data.name}*`, verbatim: true } }],
       })
     }
-  })
-
-  test('lets no value be a mention, a link or a style in the services’ own blocks', async () => {
-    const evil = '<!channel> <https://evil.example|bank> [bank](https://evil.example) **now** & more'
-    const say = async (blocks: object, kind: string) =>
-      (
-        await renderContent(raw('direct_message', { blocks }), {
-          channel: 'DIRECT_MESSAGE',
-          provider: { id: kind, kind },
-          data: { evil },
-        })
-      ).payload
-    const slack = (text: string) => [{ type: 'section', text: { type: 'mrkdwn', text }, alt: { type: 'plain_text', text } }]
-    const entities = evil.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-    const [section] = slack('<https://good.example|ours> ')
-    expect(await say(slack('<https://good.example|ours> {{evil}}'), 'slack')).toEqual([
-      {
-        ...section,
-        text: { type: 'mrkdwn', text: `<https://good.example|ours> ${entities}` },
-        alt: { type: 'plain_text', text: `<https://good.example|ours> ${evil}` },
-      },
-    ])
-    const [card] = (await say([{ type: 'TextBlock', text: '**Ours** {{evil}}' }], 'msteams')) as { text: string }[]
-    expect(card!.text).toContain('**Ours** \\<\\!channel')
-    expect(card!.text).toContain('\\[bank\\]\\(https')
-    const [embed] = (await say([{ description: '{{evil}}', url: 'https://a.example/{{evil}}' }], 'discord')) as {
-      description: string
-      url: string
-    }[]
-    expect(embed!.description).toContain('\\*\\*now\\*\\*')
-    expect(embed!.url).toContain('**now**')
   })
 
   test('says a webhook’s own body, and names the place of what is wrong in it', async () => {
