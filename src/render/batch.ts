@@ -1,4 +1,4 @@
-import type { Rendered } from '../channels/provider.ts'
+import type { Channel, Rendered } from '../channels/provider.ts'
 import type { Rendering, RenderJob } from './job.ts'
 import { RenderRefusal } from './template.ts'
 
@@ -7,6 +7,8 @@ export interface Batch {
   /** Documents and brands. */
   readonly texts: readonly string[]
   readonly jobs: readonly PackedJob[]
+  /** What jobs to come are for, where a thread is only to begin. */
+  readonly prepared?: readonly Channel[]
   readonly progress: SharedArrayBuffer
 }
 
@@ -74,23 +76,32 @@ export function pack(jobs: readonly RenderJob[], progress: Progress): Batch {
   return { texts: [...places.keys()], jobs: packed, progress: progress.buffer }
 }
 
+/** For a thread that has nothing to render yet: it begins, and loads what jobs of these channels need. */
+export const packNothing = (prepared: readonly Channel[]): Batch => ({
+  texts: [],
+  jobs: [],
+  prepared,
+  progress: new Progress().buffer,
+})
+
 export interface BatchParts {
   readonly render: (job: RenderJob) => Promise<Rendered>
-  /** Loads what the job needs, before its time begins to count. */
-  readonly prepare: (job: RenderJob) => Promise<unknown>
+  /** Loads what jobs of a channel need, before their time begins to count. */
+  readonly prepare: (channel: Channel) => Promise<unknown>
   readonly thread: number
 }
 
-/** Renders jobs of a batch, the first of them at least: the answers are those of as many as there are. */
+/** Renders jobs of a batch, the first of them, if any, at least: the answers are those of as many as there are. */
 export async function perform(batch: Batch, { render, prepare, thread }: BatchParts): Promise<readonly Answer[]> {
   const progress = new Progress(batch.progress)
   const ends = performance.now() + SHARE_MS
   const answers: Answer[] = []
+  for (const channel of batch.prepared ?? []) await prepare(channel)
   for (const [index, packed] of batch.jobs.entries()) {
     if (index > 0 && performance.now() >= ends) break
     const brand = packed.brand === null ? null : batch.texts[packed.brand]!
     const job: RenderJob = { ...packed, document: batch.texts[packed.document]!, brand }
-    await prepare(job)
+    await prepare(job.channel)
     progress.begin(index, thread, cpuMs(process.threadCpuUsage()))
     answers.push(await answer(render, job))
     progress.rest()

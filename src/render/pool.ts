@@ -2,11 +2,12 @@ import type { Rendered } from '../channels/provider.ts'
 import type { Answer } from './batch.ts'
 import type { RenderJob } from './job.ts'
 import { RenderRefusal } from './template.ts'
-import { createThreads, type Ended, type ThreadOptions } from './threads.ts'
+import { createThreads, type Ended, type Lane, type ThreadOptions } from './threads.ts'
 
 export interface RenderPool {
   /**
-   * What a channel shows. Jobs of one key take turns with those of others, and never hold more than one thread.
+   * What a channel shows. Jobs of one key take turns with those of others, and never hold more than one thread. A key that
+   * ended one shares a thread of its own with its like for a while, so that it ends no other's.
    *
    * @param fairnessKey whose it is: an environment and tenant
    * @throws RenderRefusal for what cannot be rendered, or not within the limits of time and memory
@@ -31,6 +32,8 @@ const MOST_JOBS = 50
 const MOST_THREADS = 2
 /** One that ends a second thread is to blame. The first may have been full, or just beginning, when it came to this one. */
 const MOST_BROKEN = 2
+/** So long after it ended a thread a key is expected to end another. */
+const SUSPECTED_MS = 60_000
 
 /**
  * Renders in threads of its own, which start when there is something to render and stop when there is not for a while: what
@@ -42,27 +45,40 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
   const threads = createThreads(MOST_THREADS, options)
   /** By key, in the order of their turns. */
   const queues = new Map<string, Waiting[]>()
-  const busy = new Set<string>()
+  /** Keys, and where they are rendered. */
+  const busy = new Map<string, Lane>()
+  const suspected = createSuspicion()
   let isClosed = false
 
   function next(): void {
     for (const [key, queue] of [...queues]) {
-      if (busy.size >= MOST_THREADS) return
-      if (!busy.has(key)) void turn(key, queue)
+      const isSuspect = suspected.has(key) || queue[0]?.isSuspect === true
+      if (queue.length === 0 || busy.has(key) || !hasRoom(isSuspect)) continue
+      void turn(key, queue, isSuspect)
     }
   }
 
-  async function turn(key: string, queue: Waiting[]): Promise<void> {
-    busy.add(key)
+  function hasRoom(isApart: boolean): boolean {
+    const shared = [...busy.values()].filter((lane) => lane === 'shared').length
+    return isApart ? busy.size === shared : shared < MOST_THREADS
+  }
+
+  async function turn(key: string, queue: Waiting[], isSuspect: boolean): Promise<void> {
     const group = queue.splice(0, sizeOfGroup(queue))
-    // Behind all others.
-    queues.delete(key)
-    queues.set(key, queue)
-    const ended = await threads.run(group.map(({ job }) => job))
+    const lane = !isSuspect ? 'shared' : group[0]!.broken > 0 ? 'fresh' : 'apart'
+    busy.set(key, lane)
+    const ended = await threads.run(
+      group.map(({ job }) => job),
+      lane,
+    )
+    if (ended.kind === 'broken') suspected.add(key)
     settle(ended, group, queue)
     busy.delete(key)
-    if (queue.length === 0) queues.delete(key)
-    if (!isClosed) next()
+    // Behind all that came meanwhile.
+    queues.delete(key)
+    if (isClosed) return reject(queue)
+    if (queue.length > 0) queues.set(key, queue)
+    next()
   }
 
   return {
@@ -78,13 +94,30 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
     async close() {
       isClosed = true
       await threads.close()
-      for (const one of [...queues.values()].flat()) one.reject(new Error(CLOSED))
+      for (const queue of queues.values()) reject(queue)
       queues.clear()
     },
   }
 }
 
 const CLOSED = 'Rendering has stopped.'
+
+function reject(queue: readonly Waiting[]): void {
+  for (const one of queue) one.reject(new Error(CLOSED))
+}
+
+/** The keys that ended a thread of late. */
+function createSuspicion() {
+  const until = new Map<string, number>()
+  return {
+    has: (key: string) => (until.get(key) ?? 0) > performance.now(),
+    add(key: string) {
+      const now = performance.now()
+      for (const [one, end] of until) if (end <= now) until.delete(one)
+      until.set(key, now + SUSPECTED_MS)
+    },
+  }
+}
 
 /** Up to the first that is tried alone. */
 function sizeOfGroup(queue: readonly Waiting[]): number {

@@ -1,7 +1,7 @@
 import { threadId } from 'node:worker_threads'
+import type { Channel } from '../channels/provider.ts'
 import { type Batch, perform } from './batch.ts'
 import { render } from './content.ts'
-import type { RenderJob } from './job.ts'
 import { prepareMjml } from './mjml.ts'
 
 /** What a render thread does (threads.ts). */
@@ -11,6 +11,6 @@ Reflect.deleteProperty(Object.prototype, '__proto__')
 
 export default (batch: Batch) => perform(batch, { render, prepare, thread: threadId })
 
-async function prepare({ channel }: RenderJob): Promise<void> {
+async function prepare(channel: Channel): Promise<void> {
   if (channel === 'EMAIL') await prepareMjml()
 }

@@ -1,5 +1,6 @@
 import { Piscina } from 'piscina'
-import { type Answer, type Batch, cpuMs, Progress, pack } from './batch.ts'
+import type { Channel } from '../channels/provider.ts'
+import { type Answer, type Batch, cpuMs, Progress, pack, packNothing } from './batch.ts'
 import type { RenderJob } from './job.ts'
 
 export interface ThreadOptions {
@@ -23,9 +24,15 @@ export type Ended =
     }
   | { readonly kind: 'failed'; readonly error: Error }
 
+/**
+ * shared: in one of the threads for all. apart: in the one for whatever ended a thread, so that it ends none of those again.
+ * fresh: in that one, begun anew: what others left in its memory is not there.
+ */
+export type Lane = 'shared' | 'apart' | 'fresh'
+
 export interface Threads {
-  /** Never rejects. There may be as many calls at once as threads. */
-  run(jobs: readonly RenderJob[]): Promise<Ended>
+  /** Never rejects. At once there may be `most` calls in shared, and one in apart or fresh. */
+  run(jobs: readonly RenderJob[], lane: Lane): Promise<Ended>
   close(): Promise<void>
 }
 
@@ -35,6 +42,8 @@ const MOST_CPU_MS = 1_000
 const MOST_MS = 30_000
 /** Of the thread's heap. What it keeps compiled takes up to some 180 MB where an installation has very many templates. */
 const MOST_MEMORY_MB = 384
+/** Who holds a thread for so long may soon have ended it: another begins, so that whoever comes next need not wait for one. */
+const SPARE_AFTER_MS = 300
 /** What a job holds for so long is looked at again and again; most never are. */
 const LOOKS_EVERY_MS = 100
 /**
@@ -50,11 +59,38 @@ const TOO_LONG = new Error(`It takes too long to render: more than ${MOST_CPU_MS
 const TOO_LARGE = new Error(`It needs too much memory to render: more than ${MOST_MEMORY_MB} MB.`)
 
 /** Threads that see neither the environment's variables nor anything else of the process, and are ended at their limits. */
-export function createThreads(most: number, { log, threadFile = THREAD }: ThreadOptions): Threads {
+export function createThreads(most: number, options: ThreadOptions): Threads {
+  const shared = createCrew({ most, spare: 1 }, options)
+  let apart = createCrew({ most: 1, spare: 0 }, options)
+  return {
+    async run(jobs, lane) {
+      if (lane === 'shared') return shared.run(jobs)
+      if (lane === 'fresh' && apart.isUsed()) {
+        await apart.close()
+        apart = createCrew({ most: 1, spare: 0 }, options)
+      }
+      return apart.run(jobs)
+    },
+    async close() {
+      await Promise.all([shared.close(), apart.close()])
+    },
+  }
+}
+
+/** Threads of which any does for a batch. */
+interface Crew {
+  run(jobs: readonly RenderJob[]): Promise<Ended>
+  /** Whether a thread of it has rendered something, and goes on. */
+  isUsed(): boolean
+  close(): Promise<void>
+}
+
+/** spare: how many more may wait beside those that render. */
+function createCrew({ most, spare }: { most: number; spare: number }, { log, threadFile = THREAD }: ThreadOptions): Crew {
   const pool = new Piscina<Batch, readonly Answer[]>({
     filename: threadFile.href,
     minThreads: 0,
-    maxThreads: most,
+    maxThreads: most + spare,
     idleTimeout: IDLE_MS,
     resourceLimits: HEAP,
     env: {},
@@ -62,23 +98,35 @@ export function createThreads(most: number, { log, threadFile = THREAD }: Thread
     recordTiming: false,
   })
   const running = new Map<Progress, AbortController>()
+  let isClosed = false
   // Of a thread that ended without a job of ours: where it never began, whoever waits for it would wait for ever.
   pool.on('error', (error: Error) => {
     log.warn({ err: error }, 'a render thread ended')
     for (const [progress, run] of running) if (progress.at === null) run.abort(error)
   })
 
+  /** Where a thread waits already, it is that one. */
+  function beginAnother(channel: Channel): void {
+    if (spare === 0 || isClosed) return
+    // Where it cannot begin, the next batch cannot either, and says so.
+    pool.run(packNothing([channel])).catch(() => {})
+  }
+
   async function run(jobs: readonly RenderJob[]): Promise<Ended> {
     const progress = new Progress()
     const ending = new AbortController()
     running.set(progress, ending)
-    const watch = watchOver(pool, progress, ending)
+    const watch = watchOver({ pool, progress, ending, whenSlow: (at) => beginAnother(jobs[at]!.channel) })
     try {
       return { kind: 'answered', answers: await pool.run(pack(jobs, progress), { signal: ending.signal }) }
     } catch (thrown) {
       const error = ending.signal.aborted ? (ending.signal.reason as Error) : (thrown as Error)
       const ended = endedBy(error, progress.at)
-      if (ended.kind === 'broken') log.warn({ err: error, job: aboutJob(jobs[ended.at ?? 0]!) }, 'a render thread was ended')
+      if (ended.kind === 'broken') {
+        const job = jobs[ended.at ?? 0]!
+        log.warn({ err: error, job: aboutJob(job) }, 'a render thread was ended')
+        beginAnother(job.channel)
+      }
       return ended
     } finally {
       clearInterval(watch)
@@ -88,7 +136,9 @@ export function createThreads(most: number, { log, threadFile = THREAD }: Thread
 
   return {
     run,
+    isUsed: () => pool.threads.length > 0,
     async close() {
+      isClosed = true
       for (const ending of running.values()) ending.abort(CLOSED)
       await pool.destroy()
     },
@@ -115,15 +165,28 @@ const aboutJob = ({ channel, values: { carillon } }: RenderJob) => ({
   template: carillon.template,
 })
 
+interface Watched {
+  readonly pool: Piscina
+  readonly progress: Progress
+  readonly ending: AbortController
+  /** Once at most, with the job's place in the batch. */
+  readonly whenSlow: (at: number) => void
+}
+
 /** Ends a batch whose job goes over its time or memory. */
-function watchOver(pool: Piscina, progress: Progress, ending: AbortController): NodeJS.Timeout {
+function watchOver({ pool, progress, ending, whenSlow }: Watched): NodeJS.Timeout {
   let seen: { readonly at: number | null; readonly since: number } = { at: null, since: performance.now() }
+  let wasSlow = false
   const look = async () => {
     const { at } = progress
     if (at !== seen.at) seen = { at, since: performance.now() }
     const tookMs = performance.now() - seen.since
     if (tookMs >= MOST_MS) return ending.abort(at === null ? NEVER_BEGAN : TOO_LONG)
     if (at === null || tookMs < LOOKS_EVERY_MS / 2) return
+    if (tookMs >= SPARE_AFTER_MS && !wasSlow) {
+      wasSlow = true
+      whenSlow(at)
+    }
     const began = progress.cpuMs
     const thread = pool.threads.find(({ threadId }) => threadId === progress.thread)
     if (thread === undefined) return
