@@ -10,7 +10,7 @@ import type { CaughtMail, MailSummary } from './mail-folder.ts'
 export const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "style-src 'unsafe-inline'",
-  "img-src 'self' data: https:",
+  "img-src 'self' data: https: http:",
   'font-src https:',
   "base-uri 'none'",
   "form-action 'none'",

@@ -120,6 +120,11 @@ describe('the mail catcher', () => {
     expect(sandbox).not.toMatch(/allow-(?:scripts|same-origin|top-navigation|forms)/)
   })
 
+  test('shows the pictures of a mail wherever they lie, as clients do', async () => {
+    await send({ html: '<img src="http://pictures.example/logo.png">' })
+    expect((await get('/mail/1')).headers['content-security-policy']).toMatch(/img-src [^;]* https: http:;/)
+  })
+
   test('turns its list page by page', async () => {
     await send(...Array.from({ length: 120 }, (_, i) => ({ subject: `Mail ${i}` })))
     const first = await list()
