@@ -97,6 +97,20 @@ for (const mode of MODES) {
       expect(messages.map(({ recipient }) => recipient)).toEqual(['ada', 'x@example.com'])
     })
 
+    test('A plan names what its text lacks', async () => {
+      const content = { elements: [{ type: 'text', content: 'Hi\n{{nobody}}' }] }
+      const PUT = 'mutation ($input: TemplateInput!) { putTemplate(id: "lacking", input: $input) { id } }'
+      await ask(home.client, PUT, { input: { name: 'Lacking', content, onMissingVariable: 'FAIL' } })
+      await mutate('publishTemplate(id: "lacking") { id }')
+      const { messages } = await planOf({ to: [{ userId: 'ada' }], template: 'lacking' })
+      expect(messages[0]).toMatchObject({ outcome: 'UNDELIVERABLE', reason: 'RENDER_ERROR' })
+      expect(messages[0]!.decisions.at(-1)).toMatchObject({
+        rule: 'render',
+        passed: false,
+        because: expect.stringMatching(/^elements\.0\.content: .*nobody/),
+      })
+    })
+
     test('The links that it shows act for nobody', async () => {
       await mutate(
         'putTopic(id: "letters", input: { name: "Letters", defaultStatus: OPTED_IN, includeUnsubscribeHeader: true }) { id }',
