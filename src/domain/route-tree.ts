@@ -1,6 +1,7 @@
 import { CHANNELS, type Channel } from '../channels/provider.ts'
 import { evaluateCondition } from '../render/condition.ts'
 import { speaksOn } from '../render/document.ts'
+import type { Content } from '../render/element.ts'
 import type { Account } from './account.ts'
 import { type Place, placesOn } from './place.ts'
 import type { Decision, Plan, Snapshot, Step, Stopped } from './plan.ts'
@@ -203,8 +204,9 @@ class Survey {
     return carried.map((place) => ({ kind: 'step', step: stepOf(account, place) }))
   }
 
-  #speaksOn({ id, kind, channel }: Account): boolean {
-    if (speaksOn(this.#snapshot.content, channel, { id, kind })) return true
+  #speaksOn(account: Account): boolean {
+    const { id, channel } = account
+    if (hasWordsFor(account, this.#snapshot.content)) return true
     this.note('render', id, false, `the content says nothing on ${channel}`)
     this.#isSilent = true
     return false
@@ -237,6 +239,18 @@ class Survey {
       ? `The recipient has no address on ${named}, which alone may carry the topic.`
       : `The routing does not try ${named}, which alone may carry the topic.`
   }
+}
+
+/** A template's content is the same object for every message, and a look through it takes milliseconds where it is large. */
+const looked = new WeakMap<Content, Map<string, boolean>>()
+
+function hasWordsFor({ id, kind, channel }: Account, content: Content): boolean {
+  const known = looked.get(content) ?? new Map<string, boolean>()
+  looked.set(content, known)
+  const key = `${channel}\n${kind}\n${id}`
+  const speaks = known.get(key) ?? speaksOn(content, channel, { id, kind })
+  known.set(key, speaks)
+  return speaks
 }
 
 const NO_ACCOUNT = 'there is no such account'

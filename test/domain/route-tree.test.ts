@@ -199,6 +199,21 @@ describe('A content that has something for some channels alone', () => {
   test('ends a message that could go by others alone', () => {
     expect(treeOf(single('SMS', 'PUSH'), { content: { elements } })).toBe('UNDELIVERABLE RENDER_ERROR')
   })
+
+  test('is looked through once for an account, however many messages say it', () => {
+    let looks = 0
+    const content = {
+      get elements() {
+        looks += 1
+        return elements
+      },
+    }
+    const routing = single('EMAIL', 'INBOX')
+    expect(treeOf(routing, { content })).toEqual(['SINGLE', 'ses', 'inbox'])
+    const before = looks
+    for (let message = 0; message < 10; message++) expect(treeOf(routing, { content })).toEqual(['SINGLE', 'ses', 'inbox'])
+    expect(looks).toBe(before)
+  })
 })
 
 describe("A user's choice of channels", () => {
