@@ -3,23 +3,19 @@ import type { Channel, Rendered } from '../channels/provider.ts'
 import { Refusal } from '../errors.ts'
 import type { MessageReason, MessageStatus } from '../generated/tables.ts'
 import { fairnessOf } from '../queue/kinds.ts'
-import type { RenderPool } from '../render/pool.ts'
 import { RenderRefusal } from '../render/template.ts'
 import type { Db } from '../store/database.ts'
 import { type PersonRow, readPersons } from '../store/facts.ts'
 import { findMissing } from '../store/reference.ts'
-import type { TemplateVersions } from '../store/template.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
-import type { BuiltInAccount } from './account.ts'
 import type { Actor } from './actor.ts'
-import type { Vault } from './command.ts'
 import { contextOf } from './group.ts'
 import { newId } from './id.ts'
 import { sealTokens } from './inline-token.ts'
 import type { JsonObject } from './json.ts'
 import { countMembers, readMembers } from './member.ts'
 import { type Decision, type Plan, plan, type Snapshot, type Step } from './plan.ts'
-import { type LinkMaker, refusalOf, refusedBy, renderJobOf, urlsOf, withoutRefused } from './rendering.ts'
+import { refusalOf, refusedBy, renderJobOf, type ShowingParts, urlsOf, withoutRefused } from './rendering.ts'
 import { type CheckedSend, type Definition, missing, modeOf, referencesOf, refuseLate } from './send.ts'
 import {
   countAlso,
@@ -58,17 +54,6 @@ export interface PlannedStep {
   readonly output: Rendered | null
 }
 
-export interface PlanSendParts {
-  readonly db: Db
-  readonly versions: TemplateVersions
-  readonly vault: Vault
-  readonly builtIns: readonly BuiltInAccount[]
-  readonly renderer: Pick<RenderPool, 'render'>
-  /** They stand in what is shown to whoever plans, so they must not act for the user. */
-  readonly links: LinkMaker
-  readonly now: () => Date
-}
-
 export type PlanSend = (actor: Actor, input: CheckedSend, first: number) => Promise<SendPlan>
 
 /**
@@ -78,7 +63,7 @@ export type PlanSend = (actor: Actor, input: CheckedSend, first: number) => Prom
  * @throws Refusal NOT_FOUND for what the send names and is not there, BAD_USER_INPUT for one that has expired or whose data do
  * not satisfy its template's schema
  */
-export function createPlanSend(parts: PlanSendParts): PlanSend {
+export function createPlanSend(parts: ShowingParts): PlanSend {
   return async (actor, given, first) => {
     const { environmentId } = actor
     const late = refuseLate(given, parts.now())
@@ -104,7 +89,7 @@ interface Addressee {
 }
 
 async function firstAddressees(
-  { db, versions, vault, now }: PlanSendParts,
+  { db, versions, vault, now }: ShowingParts,
   environmentId: string,
   { individuals, definition: given }: CheckedSend,
   first: number,
@@ -168,7 +153,7 @@ async function inferTenants(db: Db, environmentId: string, addressees: readonly 
 
 /** In their order: what one of them uses up of a send limit is not there for the next. */
 async function planEach(
-  parts: PlanSendParts,
+  parts: ShowingParts,
   addressees: readonly Addressee[],
   isCounted: boolean,
 ): Promise<readonly MessagePlan[]> {
@@ -202,7 +187,7 @@ function personOf({ newProfile }: Addressee, person: PersonRow): PersonRow {
   return person.profile === null ? { ...person, profile: newProfile } : person
 }
 
-async function toMessagePlan(planned: Planned, parts: PlanSendParts): Promise<MessagePlan> {
+async function toMessagePlan(planned: Planned, parts: ShowingParts): Promise<MessagePlan> {
   const { label, occasion, situation, first } = planned
   const { decisions } = first
   const scheduledFor = first.kind === 'delay' ? first.until : null
@@ -233,7 +218,7 @@ function released(snapshot: Snapshot): Snapshot {
 async function renderEach(
   steps: readonly Step[],
   { label: recipient, occasion, situation }: Planned,
-  { renderer, links }: PlanSendParts,
+  { renderer, links }: ShowingParts,
 ): Promise<ReadonlyMap<string, Rendered | RenderRefusal>> {
   const urls = urlsOf(occasion, situation, links)
   const id = newId('msg')

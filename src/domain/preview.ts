@@ -2,22 +2,19 @@ import { CHANNELS, type Channel } from '../channels/provider.ts'
 import { badInput, notFound, Refusal } from '../errors.ts'
 import { fairnessOf } from '../queue/kinds.ts'
 import { speaksOn } from '../render/document.ts'
-import type { RenderPool } from '../render/pool.ts'
 import { RenderRefusal } from '../render/template.ts'
-import type { Db } from '../store/database.ts'
 import { readPersons } from '../store/facts.ts'
 import { readLetters } from '../store/letter.ts'
 import { findMissing, type Reference } from '../store/reference.ts'
-import { readDraft, type TemplateVersions, versionKey } from '../store/template.ts'
+import { readDraft, versionKey } from '../store/template.ts'
 import { readOnlyTenants } from '../store/tenant.ts'
 import { hasUser } from '../store/user.ts'
-import type { Account, BuiltInAccount } from './account.ts'
+import type { Account } from './account.ts'
 import { type ContentToSend, contentToSend } from './channel-override.ts'
-import type { Vault } from './command.ts'
 import { newId } from './id.ts'
 import { deepMerge } from './json.ts'
 import type { CheckedPreview, PreviewSource } from './preview-input.ts'
-import { type LinkMaker, type Reader, renderJobOf, urlsOf } from './rendering.ts'
+import { type Reader, refusalOf, renderJobOf, type ShowingParts, urlsOf } from './rendering.ts'
 import { type Definition, missing } from './send.ts'
 import { addressed, type KeptRecipient, type Occasion, readGrounds, readSurroundings, situationOf } from './situation.ts'
 import type { TemplateDraft } from './template.ts'
@@ -35,17 +32,6 @@ export interface PreviewedOutput extends ContentToSend {
   readonly providerId: string | null
 }
 
-export interface PreviewParts {
-  readonly db: Db
-  readonly versions: TemplateVersions
-  readonly vault: Vault
-  readonly builtIns: readonly BuiltInAccount[]
-  readonly renderer: Pick<RenderPool, 'render'>
-  /** They stand in what is shown to whoever previews, so they must not act for the user. */
-  readonly links: LinkMaker
-  readonly now: () => Date
-}
-
 /**
  * Renders a template, a content or a past message without sending anything: nothing is written, nobody is called, nothing is
  * tracked.
@@ -55,7 +41,7 @@ export interface PreviewParts {
  */
 export type ShowPreview = (environmentId: string, input: CheckedPreview) => Promise<Preview>
 
-export function createPreview(parts: PreviewParts): ShowPreview {
+export function createPreview(parts: ShowingParts): ShowPreview {
   return async (environmentId, input) => {
     const occasion = await occasionOf(parts, environmentId, input)
     const channels = input.channels ?? CHANNELS
@@ -84,7 +70,7 @@ function refuseUnrendered({ outputs, refused }: Preview, { channels, source }: C
 }
 
 /** All at once: they are one batch of the threads, apart from the messages of those they are about. */
-async function renderEach(parts: PreviewParts, occasion: Occasion, input: CheckedPreview, channels: readonly Channel[]) {
+async function renderEach(parts: ShowingParts, occasion: Occasion, input: CheckedPreview, channels: readonly Channel[]) {
   const { db, builtIns, renderer, links, now } = parts
   const { environmentId, tenantId } = occasion
   const [[person], grounds] = await Promise.all([readPersons(db, [occasion]), readGrounds(db, builtIns, [environmentId])])
@@ -116,13 +102,8 @@ function readersOf(channel: Channel, { content }: Definition, accounts: readonly
   return own.length > 0 ? own.slice(0, MOST_ACCOUNTS) : [any]
 }
 
-function refusalOf(error: unknown): RenderRefusal {
-  if (error instanceof RenderRefusal) return error
-  throw error
-}
-
 /** What is said, to whom. */
-async function occasionOf(parts: PreviewParts, environmentId: string, input: CheckedPreview): Promise<Occasion> {
+async function occasionOf(parts: ShowingParts, environmentId: string, input: CheckedPreview): Promise<Occasion> {
   const { db } = parts
   const { userId, tenantId, brandId, source } = input
   const references: readonly Reference[] = [
@@ -177,7 +158,7 @@ function addresseeOf(to: KeptRecipient, { userId, profile, locale, data }: Check
 
 /** With its own data, user and tenant, but for what is given. */
 async function asSent(
-  parts: PreviewParts,
+  parts: ShowingParts,
   environmentId: string,
   { id, version }: Extract<PreviewSource, { kind: 'message' }>,
   input: CheckedPreview,
@@ -199,7 +180,7 @@ async function asSent(
 }
 
 /** wanted: instead of the version that it was sent with. */
-async function textSent(parts: PreviewParts, environmentId: string, kept: Definition, wanted: Wanted): Promise<Definition> {
+async function textSent(parts: ShowingParts, environmentId: string, kept: Definition, wanted: Wanted): Promise<Definition> {
   const path = ['input', wanted === 'draft' ? 'draft' : 'version']
   if (kept.template === undefined) {
     if (wanted === null) return kept
@@ -213,7 +194,7 @@ async function textSent(parts: PreviewParts, environmentId: string, kept: Defini
 }
 
 async function textOfTemplate(
-  parts: PreviewParts,
+  parts: ShowingParts,
   environmentId: string,
   definition: Definition,
   { id, version }: Extract<PreviewSource, { kind: 'template' }>,
@@ -229,7 +210,7 @@ async function textOfTemplate(
 type Wanted = number | 'draft' | null
 
 async function bodyOf(
-  { db, versions }: PreviewParts,
+  { db, versions }: ShowingParts,
   environmentId: string,
   id: string,
   wanted: number | 'draft',

@@ -1,8 +1,13 @@
 import type { Channel } from '../channels/provider.ts'
 import type { RenderedBrand } from '../render/brand.ts'
 import { NO_TRACKING, type RenderJob, type Tracking } from '../render/job.ts'
+import type { RenderPool } from '../render/pool.ts'
 import { RenderRefusal } from '../render/template.ts'
 import type { Urls } from '../render/urls.ts'
+import type { Db } from '../store/database.ts'
+import type { TemplateVersions } from '../store/template.ts'
+import type { BuiltInAccount } from './account.ts'
+import type { Vault } from './command.ts'
 import type { Links } from './link.ts'
 import type { Decision, Routed, Step, Stopped } from './plan.ts'
 import { leftOf, stepsOf } from './route-tree.ts'
@@ -11,6 +16,18 @@ import type { Occasion, Situation } from './situation.ts'
 
 /** Makes links that act for a user, or only look as if. */
 export type LinkMaker = Pick<Links, 'unsubscribeUrl' | 'preferencesUrl'>
+
+/** What it takes to show what would be sent, without sending it. */
+export interface ShowingParts {
+  readonly db: Db
+  readonly versions: TemplateVersions
+  readonly vault: Vault
+  readonly builtIns: readonly BuiltInAccount[]
+  readonly renderer: Pick<RenderPool, 'render'>
+  /** They stand in what is shown to whoever looks, so they must not act for the user. */
+  readonly links: LinkMaker
+  readonly now: () => Date
+}
 
 const NONE: Urls = { unsubscribe: null, preferences: null }
 

@@ -6,17 +6,6 @@ import type { CaughtMail, MailSummary } from './mail-folder.ts'
  * tag, and the HTML of a mail lives in a frame without scripts or an origin.
  */
 
-/** The frame inherits it. Images may come from ourselves, so that a page shows what its tracking pixel does. */
-export const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "style-src 'unsafe-inline'",
-  "img-src 'self' data: https: http:",
-  'font-src https:',
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
 /** `older`: the number from which the next page goes back, when there is one. */
 export function listPage(mails: readonly MailSummary[], count: number, older: number | null): string {
   const list = html`<ul class="mails">${mails.map(row)}</ul>`

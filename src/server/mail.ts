@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import { SMTPServer, type SMTPServerDataStream } from 'smtp-server'
 import { type MailFolder, type MailSummary, openMailFolder } from './mail-folder.ts'
-import { CONTENT_SECURITY_POLICY, listPage, mailPage, missingPage } from './mail-page.ts'
+import { listPage, mailPage, missingPage } from './mail-page.ts'
+import { MAIL_POLICY } from './preview-frame.ts'
 import type { Page, Route, RouteRequest } from './route.ts'
 
 const PAGE_SIZE = 50
@@ -118,7 +119,7 @@ const SAFE_HEADERS = {
 function htmlPage(status: number, body: string): Page {
   const headers = {
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': CONTENT_SECURITY_POLICY,
+    'content-security-policy': MAIL_POLICY,
     ...SAFE_HEADERS,
   }
   return { status, headers, body }

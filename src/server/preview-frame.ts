@@ -2,6 +2,20 @@ import { type Html, html } from './html.ts'
 
 /** A mail's HTML in a frame, as a mail client of one width and one colour scheme shows it. */
 
+/**
+ * Of a page that shows mails in frames, which inherit it. Mails show pictures of anywhere, as clients do, and of ourselves, so
+ * that a page shows what its tracking pixel does.
+ */
+export const MAIL_POLICY = [
+  "default-src 'none'",
+  "style-src 'unsafe-inline'",
+  "img-src 'self' data: https: http:",
+  'font-src https:',
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
 export type Scheme = 'light' | 'dark'
 
 /** It may load pictures and fonts, and its links open beside the page; no script runs in it, and it has no origin. */

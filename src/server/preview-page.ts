@@ -2,7 +2,7 @@ import type { Channel } from '../channels/provider.ts'
 import type { Preview, PreviewedOutput } from '../domain/preview.ts'
 import { Html, html } from './html.ts'
 import { actionHtml, blocksHtml } from './preview-block.ts'
-import { knowsSchemes, mailFrame } from './preview-frame.ts'
+import { knowsSchemes, MAIL_POLICY, mailFrame } from './preview-frame.ts'
 import { PREVIEW_STYLE } from './preview-style.ts'
 import type { Page } from './route.ts'
 
@@ -11,18 +11,7 @@ import type { Page } from './route.ts'
  * template or from data is escaped by the `html` tag; the HTML of a mail lives in frames without scripts or an origin.
  */
 
-/** The frames inherit it. Mails show pictures of anywhere. */
-const POLICY = [
-  "default-src 'none'",
-  "style-src 'unsafe-inline'",
-  "img-src 'self' data: https:",
-  'font-src https:',
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
-export function previewPage({ outputs, refused }: Preview, expiresAt: Date): Page {
+export function previewPage({ outputs, silent, refused }: Preview, expiresAt: Date): Page {
   const [first] = outputs
   const title = (first?.subject || first?.title) ?? ''
   return page(
@@ -147,7 +136,7 @@ ${body}
 `.text
   const headers = {
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': POLICY,
+    'content-security-policy': MAIL_POLICY,
     'x-robots-tag': 'noindex, nofollow',
   }
   return { status, headers, body: text }
