@@ -11,7 +11,7 @@ import type { Page } from './route.ts'
  * template or from data is escaped by the `html` tag; the HTML of a mail lives in frames without scripts or an origin.
  */
 
-export function previewPage({ outputs, silent, refused }: Preview, expiresAt: Date): Page {
+export function previewPage({ outputs, refused }: Preview, expiresAt: Date): Page {
   const [first] = outputs
   const title = (first?.subject || first?.title) ?? ''
   return page(
