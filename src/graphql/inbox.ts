@@ -8,21 +8,12 @@ import { builder } from './builder.ts'
 import { connectionOf, keyset, page } from './connection.ts'
 import { actorOf, run } from './context.ts'
 import { InboxEventType, InboxMark, InboxReadStatus } from './enums.ts'
+import { InboxAction } from './inbox-action.ts'
 import { cursorOf } from './message-event.ts'
 
 const OF_AN_INBOX = may({ key: ['INBOX_READ', 'INBOX_WRITE'], token: ['INBOX_READ'] })
 /** What was marked is shown to whoever marked it. */
 const OF_AN_INBOX_MESSAGE = may({ key: ['INBOX_READ', 'INBOX_WRITE'], token: ['INBOX_READ', 'INBOX_WRITE'] })
-
-const InboxAction = builder.objectRef<{ label: string; href?: string | null; data?: unknown }>('InboxAction').implement({
-  description: 'A button of an inbox message.',
-  authScopes: OF_AN_INBOX_MESSAGE,
-  fields: (t) => ({
-    label: t.exposeString('label'),
-    href: t.exposeString('href', { nullable: true }),
-    data: t.expose('data', { type: 'JSONObject', nullable: true }),
-  }),
-})
 
 const InboxMessage = builder.objectRef<InboxRow>('InboxMessage').implement({
   description: "A message in a user's inbox.",

@@ -3,6 +3,7 @@ import type { Decision as PlanDecision } from '../domain/plan.ts'
 import { OF_A_MESSAGE } from './access.ts'
 import { builder } from './builder.ts'
 import { Channel } from './enums.ts'
+import { InboxAction } from './inbox-action.ts'
 
 export interface OutputShape extends Rendered {
   readonly channel: ChannelName
@@ -24,6 +25,11 @@ export const RenderedOutput = builder.objectRef<OutputShape>('RenderedOutput').i
     title: t.exposeString('title', { nullable: true }),
     text: t.exposeString('text', { nullable: true }),
     html: t.exposeString('html', { nullable: true }),
+    actions: t.field({
+      type: [InboxAction],
+      description: "An inbox message's, and a webhook's; none on other channels.",
+      resolve: ({ actions = [] }) => actions.map(({ label, href, ...data }) => ({ label, href, data })),
+    }),
     payload: t.field({
       type: 'JSON',
       nullable: true,
