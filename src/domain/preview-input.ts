@@ -20,6 +20,7 @@ export interface PreviewInput {
   readonly brandId?: string | null
   readonly locale?: string | null
   readonly channels?: readonly Channel[] | null
+  readonly providerId?: string | null
 }
 
 /** Which text it is: a version by its number, null for the one that is published, or that the message was sent with. */
@@ -40,16 +41,21 @@ export interface CheckedPreview {
   readonly locale: string | null
   /** Those that were asked for by name; null: every one that the content can take. */
   readonly channels: readonly Channel[] | null
+  /** The account that is to show it, and it alone. */
+  readonly providerId: string | null
 }
 
 /** @throws Refusal BAD_USER_INPUT with the path of the fault */
 export function checkPreview(input: PreviewInput): CheckedPreview {
   const { data = null, profile = null, userId = null, tenantId = null, brandId = null, locale = null } = input
+  const { providerId = null } = input
   checkSize(data, ['input', 'data'])
   checkSize(profile, ['input', 'profile'])
-  for (const [name, id] of Object.entries({ userId, tenantId, brandId })) if (id !== null) checkId(id, ['input', name])
+  for (const [name, id] of Object.entries({ userId, tenantId, brandId, providerId }))
+    if (id !== null) checkId(id, ['input', name])
   if (locale !== null) checkLocale(locale, ['input', 'locale'])
-  return { source: sourceOf(input), data, profile, userId, tenantId, brandId, locale, channels: channelsOf(input) }
+  const source = sourceOf(input)
+  return { source, data, profile, userId, tenantId, brandId, locale, channels: channelsOf(input), providerId }
 }
 
 function sourceOf({ template, content, messageId, version = null, draft }: PreviewInput): PreviewSource {
@@ -66,8 +72,11 @@ function sourceOf({ template, content, messageId, version = null, draft }: Previ
   return { kind: 'content', content: checkContent(content!, ['input', 'content']) }
 }
 
-function channelsOf({ channels }: PreviewInput): readonly Channel[] | null {
+function channelsOf({ channels, providerId }: PreviewInput): readonly Channel[] | null {
   if (channels == null) return null
+  if (providerId != null) {
+    throw badInput(['input', 'channels'], "'channels' is not given together with 'providerId': an account has one channel.")
+  }
   if (channels.length === 0) throw badInput(['input', 'channels'], "'channels' must name at least one channel, or be left out.")
   return CHANNELS.filter((channel) => channels.includes(channel))
 }

@@ -1,7 +1,8 @@
-import { CHANNELS, type Channel } from '../channels/provider.ts'
+import { CHANNELS, type Channel, type Rendered } from '../channels/provider.ts'
 import { badInput, notFound, Refusal } from '../errors.ts'
 import { fairnessOf } from '../queue/kinds.ts'
-import { speaksOn } from '../render/document.ts'
+import { audiencesIn, nothingOn, speaksOn } from '../render/document.ts'
+import type { Content } from '../render/element.ts'
 import { RenderRefusal } from '../render/template.ts'
 import { readPersons } from '../store/facts.ts'
 import { readLetters } from '../store/letter.ts'
@@ -12,18 +13,29 @@ import { hasUser } from '../store/user.ts'
 import type { Account } from './account.ts'
 import { type ContentToSend, contentToSend } from './channel-override.ts'
 import { newId } from './id.ts'
-import { deepMerge } from './json.ts'
+import { deepMerge, type JsonObject } from './json.ts'
 import type { CheckedPreview, PreviewSource } from './preview-input.ts'
 import { type Reader, refusalOf, renderJobOf, type ShowingParts, urlsOf } from './rendering.ts'
 import { type Definition, missing } from './send.ts'
 import { addressed, type KeptRecipient, type Occasion, readGrounds, readSurroundings, situationOf } from './situation.ts'
 import type { TemplateDraft } from './template.ts'
+import { refuseData } from './template-data.ts'
 import { withTemplate } from './template-use.ts'
 
-/** What each channel would show, in the contract's order, and which ones the content cannot be shown on. */
+/** What each channel would show, in the contract's order. */
 export interface Preview {
   readonly outputs: readonly PreviewedOutput[]
-  readonly refused: readonly { readonly channel: Channel; readonly error: string }[]
+  /** Those that the content has nothing for, as it may well be meant. */
+  readonly silent: readonly RefusedOutput[]
+  /** Those that cannot show what it has for them. */
+  readonly refused: readonly RefusedOutput[]
+}
+
+/** error: a sentence that names the element, where it is one's. */
+export interface RefusedOutput {
+  readonly channel: Channel
+  readonly providerId: string | null
+  readonly error: string
 }
 
 /** providerId: where it is that account's own; null: as any account of the channel would show it. */
@@ -36,41 +48,63 @@ export interface PreviewedOutput extends ContentToSend {
  * Renders a template, a content or a past message without sending anything: nothing is written, nobody is called, nothing is
  * tracked.
  *
- * @throws Refusal NOT_FOUND for what is named and is not there, BAD_USER_INPUT where a channel that is asked for by name, or
- * every one, cannot be rendered
+ * @throws Refusal NOT_FOUND for what is named and is not there; BAD_USER_INPUT for data that a template does not take, and
+ * where a channel or an account that is asked for by name, or every channel, has nothing to show or cannot show it
  */
 export type ShowPreview = (environmentId: string, input: CheckedPreview) => Promise<Preview>
 
 export function createPreview(parts: ShowingParts): ShowPreview {
   return async (environmentId, input) => {
     const occasion = await occasionOf(parts, environmentId, input)
-    const channels = input.channels ?? CHANNELS
-    const results = await renderEach(parts, occasion, input, channels)
-    const preview: Preview = {
-      outputs: results.flatMap(({ channel, provider, content }) =>
-        content instanceof RenderRefusal
-          ? []
-          : [{ ...contentToSend(occasion.definition, { channel }, content), channel, providerId: provider?.id ?? null }],
-      ),
-      refused: results.flatMap(({ channel, content }) =>
-        content instanceof RenderRefusal ? [{ channel, error: content.message }] : [],
-      ),
-    }
-    refuseUnrendered(preview, input)
+    const results = await renderEach(parts, occasion, input)
+    const preview = previewOf(occasion.definition, results)
+    refuseUnshown(preview, input)
     return preview
   }
 }
 
-function refuseUnrendered({ outputs, refused }: Preview, { channels, source }: CheckedPreview): void {
-  const isWanted = channels !== null
-  if (refused.length === 0 || (!isWanted && outputs.length > 0)) return
-  const path = isWanted ? ['input', 'channels'] : ['input', source.kind === 'message' ? 'messageId' : source.kind]
-  const issues = refused.map(({ channel, error }) => ({ path, message: `${channel}: ${error}` }))
-  throw new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
+interface Result extends Reader {
+  readonly content: Rendered | RenderRefusal
 }
 
+function previewOf(definition: Definition, results: readonly Result[]): Preview {
+  const outputs: PreviewedOutput[] = []
+  const silent: RefusedOutput[] = []
+  const refused: RefusedOutput[] = []
+  for (const { channel, provider, content } of results) {
+    const by = { channel, providerId: provider?.id ?? null }
+    if (!(content instanceof RenderRefusal)) outputs.push({ ...contentToSend(definition, { channel }, content), ...by })
+    else if (content.message.startsWith(nothingOn(channel))) silent.push({ ...by, error: content.message })
+    else refused.push({ ...by, error: content.message })
+  }
+  return { outputs, silent, refused }
+}
+
+function refuseUnshown({ outputs, silent, refused }: Preview, { channels, providerId, source }: CheckedPreview): void {
+  const wanted = providerId !== null ? 'providerId' : channels !== null ? 'channels' : null
+  const unshown = [...refused, ...silent]
+  if (unshown.length === 0 || (wanted === null && outputs.length > 0)) return
+  throw refusalOfOutputs(unshown, wanted ?? originOf(source))
+}
+
+/** The same to whom a preview without one of its outputs would not be whole. */
+export function refuseUnrendered({ refused }: Preview, { source }: CheckedPreview): void {
+  if (refused.length > 0) throw refusalOfOutputs(refused, originOf(source))
+}
+
+/** field: of the input, which leads there. */
+function refusalOfOutputs(refused: readonly RefusedOutput[], field: string): Refusal {
+  const issues = refused.map(({ channel, providerId, error }) => ({
+    path: ['input', field],
+    message: `${channel}${providerId === null ? '' : ` by '${providerId}'`}: ${error}`,
+  }))
+  return new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
+}
+
+const originOf = ({ kind }: PreviewSource) => (kind === 'message' ? 'messageId' : kind)
+
 /** All at once: they are one batch of the threads, apart from the messages of those they are about. */
-async function renderEach(parts: ShowingParts, occasion: Occasion, input: CheckedPreview, channels: readonly Channel[]) {
+async function renderEach(parts: ShowingParts, occasion: Occasion, input: CheckedPreview): Promise<readonly Result[]> {
   const { db, builtIns, renderer, links, now } = parts
   const { environmentId, tenantId } = occasion
   const [[person], grounds] = await Promise.all([readPersons(db, [occasion]), readGrounds(db, builtIns, [environmentId])])
@@ -81,9 +115,9 @@ async function renderEach(parts: ShowingParts, occasion: Occasion, input: Checke
   const messageId = input.source.kind === 'message' ? input.source.id : newId('msg')
   const fairnessKey = `${fairnessOf(environmentId, tenantId)}\npreview`
   const { accounts } = situation.snapshot
-  const readers = channels.flatMap((channel) => readersOf(channel, occasion.definition, accounts))
+  const { content } = occasion.definition
   return Promise.all(
-    readers.map(async (reader) => {
+    readersOf(input, content, accounts).map(async (reader): Promise<Result> => {
       const job = renderJobOf(reader, occasion, situation, urls, messageId)
       return { ...reader, content: await renderer.render(job, fairnessKey).catch(refusalOf) }
     }),
@@ -92,15 +126,26 @@ async function renderEach(parts: ShowingParts, occasion: Occasion, input: Checke
 
 const MOST_ACCOUNTS = 10
 
-/** Any account of the channel; where the content has something to say for some of them alone, each of those. */
-function readersOf(channel: Channel, { content }: Definition, accounts: readonly Account[]): readonly Reader[] {
-  const any = { channel, provider: null }
-  if (speaksOn(content, channel)) return [any]
-  const own = accounts
-    .filter((account) => account.channel === channel && account.enabled && speaksOn(content, channel, account))
-    .map(({ id, kind }) => ({ channel, provider: { id, kind } }))
-  return own.length > 0 ? own.slice(0, MOST_ACCOUNTS) : [any]
+/** The account that is asked for, otherwise those of each channel. */
+function readersOf({ channels, providerId }: CheckedPreview, content: Content, accounts: readonly Account[]): readonly Reader[] {
+  if (providerId === null) return (channels ?? CHANNELS).flatMap((channel) => readersOn(channel, content, accounts))
+  const account = accounts.find(({ id }) => id === providerId)
+  if (account === undefined) throw notFound('provider', providerId)
+  return [readerOf(account)]
 }
+
+/** Any account of the channel, and each that the content names and so may have words of its own for. */
+function readersOn(channel: Channel, content: Content, accounts: readonly Account[]): readonly Reader[] {
+  const named = audiencesIn(content)
+  const own = accounts
+    .filter((account) => account.channel === channel && account.enabled && (named.has(account.id) || named.has(account.kind)))
+    .filter((account) => speaksOn(content, channel, account))
+    .slice(0, MOST_ACCOUNTS)
+    .map(readerOf)
+  return own.length === 0 || speaksOn(content, channel) ? [{ channel, provider: null }, ...own] : own
+}
+
+const readerOf = ({ channel, id, kind }: Account): Reader => ({ channel, provider: { id, kind } })
 
 /** What is said, to whom. */
 async function occasionOf(parts: ShowingParts, environmentId: string, input: CheckedPreview): Promise<Occasion> {
@@ -118,7 +163,7 @@ async function occasionOf(parts: ShowingParts, environmentId: string, input: Che
   const said =
     source.kind === 'content'
       ? { ...definition, content: source.content }
-      : await textOfTemplate(parts, environmentId, definition, source)
+      : await textOfTemplate(parts, environmentId, definition, source, input.data)
   const only = tenantId === null && userId !== null ? await readOnlyTenants(db, environmentId, [userId]) : null
   return {
     environmentId,
@@ -167,20 +212,32 @@ async function asSent(
   if (row === undefined) throw notFound('message', id)
   const { userId, tenantId, topicId, listId, enqueuedAt } = row
   const kept = row.definition as unknown as Definition
+  const to = addresseeOf(addressed({ to: row.to as KeptRecipient, definition: kept }), input)
+  const definition = { ...kept, brandId: input.brandId ?? kept.brandId }
+  const data = input.data && deepMerge(kept.data, to.data ?? {})
   return {
     environmentId,
     userId: input.userId ?? userId,
     tenantId: input.tenantId ?? tenantId,
     topicId,
     listId,
-    to: addresseeOf(addressed({ to: row.to as KeptRecipient, definition: kept }), input),
-    definition: await textSent(parts, environmentId, { ...kept, brandId: input.brandId ?? kept.brandId }, version),
+    to,
+    definition: await textSent(parts, environmentId, definition, version, data),
     ...timing(enqueuedAt),
   }
 }
 
-/** wanted: instead of the version that it was sent with. */
-async function textSent(parts: ShowingParts, environmentId: string, kept: Definition, wanted: Wanted): Promise<Definition> {
+/**
+ * @param wanted instead of the version that it was sent with
+ * @param given its data with what is given over them, to be checked; null where nothing is given
+ */
+async function textSent(
+  parts: ShowingParts,
+  environmentId: string,
+  kept: Definition,
+  wanted: Wanted,
+  given: JsonObject | null,
+): Promise<Definition> {
   const path = ['input', wanted === 'draft' ? 'draft' : 'version']
   if (kept.template === undefined) {
     if (wanted === null) return kept
@@ -190,7 +247,7 @@ async function textSent(parts: ShowingParts, environmentId: string, kept: Defini
   const shown = wanted ?? version
   if (shown === null)
     throw badInput(path, `Nothing of the template '${id}' was published then: name a version, or ask for the draft.`)
-  return under(kept, id, shown, await bodyOf(parts, environmentId, id, shown))
+  return under(kept, id, shown, await bodyFor(parts, environmentId, id, shown, given))
 }
 
 async function textOfTemplate(
@@ -198,16 +255,34 @@ async function textOfTemplate(
   environmentId: string,
   definition: Definition,
   { id, version }: Extract<PreviewSource, { kind: 'template' }>,
+  given: JsonObject | null,
 ): Promise<Definition> {
   const published = (await parts.versions.readPublished(parts.db, [{ environmentId, id }])).get(`${environmentId}\n${id}`)
   if (published === undefined) throw notFound('template', id)
   const shown = version ?? published
   if (shown === null) throw badInput(['input', 'template'], `Nothing of the template '${id}' is published: ask for its draft.`)
-  const body = await bodyOf(parts, environmentId, id, shown)
+  const body = await bodyFor(parts, environmentId, id, shown, given)
   return under({ ...definition, topicId: body.topicId ?? null }, id, shown, body)
 }
 
 type Wanted = number | 'draft' | null
+
+/** @param given data that are checked as a send's would be; null: they are not, so that a text can be seen without any */
+async function bodyFor(
+  parts: ShowingParts,
+  environmentId: string,
+  id: string,
+  wanted: number | 'draft',
+  given: JsonObject | null,
+): Promise<TemplateDraft> {
+  const body = await bodyOf(parts, environmentId, id, wanted)
+  const unfit = given && body.dataSchema && (await refuseData(body.dataSchema, { definition: { data: given }, data: SILENT }))
+  if (unfit) throw unfit
+  return body
+}
+
+/** Whoever it is shown to says nothing of their own. */
+const SILENT = [{ place: 0, data: null }]
 
 async function bodyOf(
   { db, versions }: ShowingParts,

@@ -1,3 +1,4 @@
+import { refuseUnrendered } from '../domain/preview.ts'
 import { type PreviewInput as Asked, checkPreview } from '../domain/preview-input.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
@@ -20,13 +21,19 @@ const PreviewInput = builder.inputType('PreviewInput', {
     messageId: t.id({
       description: 'A past message with its own data, user and tenant; what is given beside it goes over those.',
     }),
-    data: t.field({ type: 'JSONObject' }),
+    data: t.field({
+      type: 'JSONObject',
+      description: "Of a template with a dataSchema, checked as a send's would be. Left out: it is shown without, unchecked.",
+    }),
     userId: t.id({ description: 'A user who is there, whose profile and brand it is shown with.' }),
     profile: t.field({ type: 'JSONObject', description: "Over the user's." }),
     tenantId: t.id({ description: "Left out: the user's, where they have one alone." }),
     brandId: t.id({ description: "Over the tenant's brand." }),
     locale: t.string({ description: 'A language tag (BCP 47).' }),
-    channels: t.field({ type: [Channel], description: 'Left out: every channel that the content can be shown on.' }),
+    channels: t.field({ type: [Channel], description: 'Left out: every channel that the content has something for.' }),
+    providerId: t.id({
+      description: 'As this account would send it, and nothing else; instead of channels.',
+    }),
   }),
 })
 
@@ -43,18 +50,20 @@ builder.queryFields((t) => ({
   preview: t.field({
     type: [RenderedOutput],
     description:
-      'Renders a template, a content or a past message, and sends nothing. A channel that is asked for by name and cannot show it is an error.',
+      'Renders a template, a content or a past message, and sends nothing: for each channel, and for each account that the content names. A channel that the content has nothing for is left out, unless it is asked for by name; one that cannot show what it has is an error.',
     authScopes: OF_A_PREVIEW,
     args: { input: t.arg({ type: PreviewInput, required: true }) },
     resolve: async (_root, { input }, context) => {
-      const { outputs } = await context.graph.preview(actorOf(context).environmentId, checkPreview(input as Asked))
-      return [...outputs]
+      const checked = checkPreview(input as Asked)
+      const preview = await context.graph.preview(actorOf(context).environmentId, checked)
+      refuseUnrendered(preview, checked)
+      return [...preview.outputs]
     },
   }),
   previewLink: t.field({
     type: PreviewLink,
     description:
-      'A page with the same preview, a mail at desktop and phone width, light and dark. It holds for a day; its address holds what is asked for, so a long content is better put as a draft.',
+      'A page with the same preview, a mail at desktop and phone width, light and dark; it also tells which channels cannot show what they have, and why. It holds for a day; its address holds what is asked for, so a long content is better put as a draft.',
     authScopes: OF_A_PREVIEW,
     args: { input: t.arg({ type: PreviewInput, required: true }) },
     resolve: async (_root, { input }, context) => {

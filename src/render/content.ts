@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Channel, Rendered } from '../channels/provider.ts'
 import type { RenderedBrand } from './brand.ts'
 import { renderChat } from './chat.ts'
-import { type Audience, type Document, resolveDocument, speaks } from './document.ts'
+import { type Audience, type Document, nothingOn, resolveDocument, speaks } from './document.ts'
 import type { Content } from './element.ts'
 import { renderEmail } from './email.ts'
 import { createFlow } from './flow.ts'
@@ -33,7 +33,7 @@ export async function render(job: RenderJob): Promise<Rendered> {
   const brand = job.brand === null ? null : brandOf(job.brand)
   const document = documentOf(job)
   if (job.channel !== 'WEBHOOK' && !speaks(document, job.channel)) {
-    throw new RenderRefusal(`The content says nothing on ${job.channel}: no element is for it.`)
+    throw new RenderRefusal(`${nothingOn(job.channel)} no element is for it.`)
   }
   const printer = createPrinter(contextOf(job, brand), { onMissing: job.onMissing })
   if (job.channel === 'EMAIL') return renderEmail(document, createFlow(printer, document.refs), job, brand)

@@ -70,9 +70,24 @@ export function resolveDocument(content: Content, audience: Audience): Document 
 /** Whether a document says anything on its channel, were all its conditions held. */
 export const speaks = ({ nodes, raw }: Document, channel: Channel) => raw !== null || nodes.some(holdsSome(channel))
 
+/** How a refusal begins where a content has nothing for a channel, which may well be meant. */
+export const nothingOn = (channel: Channel) => `The content says nothing on ${channel}:`
+
 /** Whether a content has anything for a channel and account, were all its conditions held. A webhook always brings the data. */
 export function speaksOn(content: Content, channel: Channel, provider: Audience['provider'] = null): boolean {
   return channel === 'WEBHOOK' || speaks(resolveDocument(content, { channel, provider, locale: null }), channel)
+}
+
+/** Every name that a content knows its readers by: of channels, kinds of providers and accounts. */
+export function audiencesIn({ elements }: Content): ReadonlySet<string> {
+  const names = new Set<string>()
+  const walk = (element: Listed): void => {
+    for (const name of element.channels ?? []) names.add(name)
+    if (element.type === 'channel') names.add(element.channel)
+    if ('elements' in element) element.elements?.forEach(walk)
+  }
+  elements?.forEach(walk)
+  return names
 }
 
 const holdsSome =

@@ -1,5 +1,5 @@
 import type { Channel } from '../channels/provider.ts'
-import type { Preview, PreviewedOutput } from '../domain/preview.ts'
+import type { Preview, PreviewedOutput, RefusedOutput } from '../domain/preview.ts'
 import { Html, html } from './html.ts'
 import { actionHtml, blocksHtml } from './preview-block.ts'
 import { knowsSchemes, MAIL_POLICY, mailFrame } from './preview-frame.ts'
@@ -11,7 +11,7 @@ import type { Page } from './route.ts'
  * template or from data is escaped by the `html` tag; the HTML of a mail lives in frames without scripts or an origin.
  */
 
-export function previewPage({ outputs, refused }: Preview, expiresAt: Date): Page {
+export function previewPage({ outputs, silent, refused }: Preview, expiresAt: Date): Page {
   const [first] = outputs
   const title = (first?.subject || first?.title) ?? ''
   return page(
@@ -20,8 +20,9 @@ export function previewPage({ outputs, refused }: Preview, expiresAt: Date): Pag
     html`<header><p class="what">Preview</p><h1>${title || 'Without a title'}</h1>
 <p class="about">Nothing was sent, and no link in it acts for anybody. This page can be opened until ${timeOf(expiresAt)}.</p></header>
 ${outputs.length > 1 ? html`<nav>${outputs.map((output) => html`<a href="#${anchorOf(output)}">${nameOf(output)}</a>`)}</nav>` : null}
+${reasons('Cannot be shown', refused)}
 ${outputs.map(section)}
-${refused.length > 0 ? refusals(refused) : null}`,
+${reasons('Nothing for these channels', silent)}`,
   )
 }
 
@@ -50,7 +51,7 @@ const NAMES: { readonly [C in Channel]: string } = {
 
 const anchorOf = ({ channel, providerId }: PreviewedOutput) => (providerId === null ? channel : `${channel}-${providerId}`)
 
-const nameOf = ({ channel, providerId }: PreviewedOutput) =>
+const nameOf = ({ channel, providerId }: Pick<PreviewedOutput, 'channel' | 'providerId'>) =>
   providerId === null ? NAMES[channel] : `${NAMES[channel]}, by ${providerId}`
 
 function section(output: PreviewedOutput): Html {
@@ -115,9 +116,10 @@ function json(name: string, value: unknown): Html {
   return isEmpty ? html`` : aside(name, JSON.stringify(value, null, 2))
 }
 
-function refusals(refused: Preview['refused']): Html {
-  return html`<section><h2>Not on these channels</h2><dl>${refused.map(
-    ({ channel, error }) => html`<div><dt>${NAMES[channel]}</dt><dd>${error}</dd></div>`,
+function reasons(title: string, unshown: readonly RefusedOutput[]): Html {
+  if (unshown.length === 0) return html``
+  return html`<section><h2>${title}</h2><dl>${unshown.map(
+    (one) => html`<div><dt>${nameOf(one)}</dt><dd>${one.error}</dd></div>`,
   )}</dl></section>`
 }
 

@@ -39,6 +39,7 @@ describe('The page of a preview', () => {
     expect(headers.get('x-robots-tag')).toMatch(/noindex/)
     const policy = headers.get('content-security-policy')!
     expect(policy).toContain("default-src 'none'")
+    expect(policy).toMatch(/img-src [^;]* https: http:(?:;|$)/)
     expect(policy).not.toMatch(/script-src|unsafe-eval/)
   })
 
@@ -127,10 +128,17 @@ describe.skipIf(browser === null)('In a browser', () => {
     expect(await said('WEBHOOK')).toContain('"order": 1042')
   })
 
-  test('it names what cannot be shown, and why', async () => {
-    await page.goto(await linkTo({ content: { elements: [{ type: 'text', content: 'Here', channels: ['email'] }] } }))
-    const refusals = page.locator('section', { has: page.getByRole('heading', { name: 'Not on these channels' }) })
-    expect(await refusals.innerText()).toMatch(/SMS\s+The content says nothing on SMS/)
+  test('it names what cannot be shown, and why, apart from what there is nothing for', async () => {
+    const elements = [
+      { type: 'text', content: 'Here', channels: ['email'] },
+      { type: 'text', content: '{{divide 1 0}}', channels: ['push'] },
+    ]
+    await page.goto(await linkTo({ content: { elements } }))
+    const under = (name: string) => page.locator('section', { has: page.getByRole('heading', { name }) }).innerText()
+    expect(await under('Cannot be shown')).toMatch(/Push\s+elements\.1\.content: /)
+    expect(await under('Cannot be shown')).not.toContain('SMS')
+    expect(await under('Nothing for these channels')).toMatch(/SMS\s+The content says nothing on SMS: no element is for it\./)
+    expect(await page.locator('#EMAIL').isVisible()).toBe(true)
   })
 
   test('no script of a template or of data runs in it, wherever it stands', async () => {

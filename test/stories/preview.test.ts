@@ -4,6 +4,7 @@ import { dataOf, document, type House, house, MODES, refusalOf } from '../suppor
 
 interface Output {
   readonly channel: string
+  readonly providerId: string | null
   readonly subject: string | null
   readonly title: string | null
   readonly text: string | null
@@ -84,27 +85,6 @@ for (const mode of MODES) {
       expect(home.smtp.mails.length).toBe(before)
     })
 
-    test('What can be pressed in an inbox is told, with a preview and with what was sent', async () => {
-      const fields = 'channel actions { label href data }'
-      const elements = [
-        { type: 'action', content: 'Open', href: 'https://tea.example/{{n}}', style: 'button', action_id: 'open' },
-        { type: 'action', content: 'Write', href: 'mailto:a@tea.example' },
-      ]
-      const content = { title: 'Tea', elements }
-      const told = { label: 'Open', href: 'https://tea.example/1', data: { style: 'button', id: 'open' } }
-      const { preview } = await ask<{ preview: unknown[] }>(
-        home.client,
-        `query ($input: PreviewInput!) { preview(input: $input) { ${fields} } }`,
-        { input: { content, data: { n: 1 }, channels: ['INBOX', 'SMS'] } },
-      )
-      expect(preview).toContainEqual({ channel: 'INBOX', actions: [told] })
-      expect(preview).toContainEqual({ channel: 'SMS', actions: [] })
-      const routing = { method: 'SINGLE', channels: [{ channel: 'INBOX' }] }
-      const id = await send({ to: [{ userId: 'ada' }], content, data: { n: 1 }, routing })
-      const { message } = await ask<{ message: unknown }>(home.client, `{ message(id: "${id}") { output { ${fields} } } }`)
-      expect(message).toEqual({ output: [{ channel: 'INBOX', actions: [told] }] })
-    })
-
     test('It is shown as to a user: their profile, tenant, brand and language, each over by what is given', async () => {
       const elements = [
         { type: 'meta', title: '{{profile.name}} {{tenant.plan}} {{> who}}', locales: { fr: { title: 'FR {{profile.name}}' } } },
@@ -143,13 +123,45 @@ for (const mode of MODES) {
       expect(await refused({ messageId, version: 1 })).toMatchObject({ code: 'BAD_USER_INPUT', path: 'input.version' })
     })
 
-    test('A channel that cannot show it is left out, or named with the element where it was asked for', async () => {
+    test('A channel that the content has nothing for is left out, unless it is asked for by name', async () => {
       const content = { elements: [{ type: 'text', content: 'Only here', channels: ['email'] }] }
       expect((await preview({ content })).map(({ channel }) => channel)).toEqual(['EMAIL', 'WEBHOOK'])
       expect(await refused({ content, channels: ['EMAIL', 'SMS'] })).toEqual({ code: 'BAD_USER_INPUT', path: 'input.channels' })
+    })
+
+    test('A channel that cannot show what it has is an error that names it and the element, whatever the others show', async () => {
+      const elements = [
+        { type: 'text', content: 'Tea' },
+        { type: 'text', content: 'It costs {{format "%.2f" total}}', channels: ['sms'] },
+      ]
+      const input = { content: { elements }, data: { total: 'a lot' } }
+      expect(await said(input)).toMatch(/^SMS: elements\.1\.content: .*format/)
+      expect(await refused(input)).toEqual({ code: 'BAD_USER_INPUT', path: 'input.content' })
       await put({ content: { elements: [{ type: 'text', content: 'Hi\n{{nobody}}' }] }, onMissingVariable: 'FAIL' })
       expect(await said({ template: 'welcome', draft: true, channels: ['SMS'] })).toMatch(/^SMS: elements\.0\.content: .*nobody/)
       expect(await said({ template: 'welcome', draft: true })).toMatch(/^EMAIL: elements\.0\.content: .*nobody/)
+    })
+
+    test("Data of a template are checked as a send's would be; without any its text is shown all the same", async () => {
+      const dataSchema = { type: 'object', required: ['total'], properties: { total: { type: 'number' }, n: { type: 'number' } } }
+      await put({ content: { title: 'Total {{total}}' }, dataSchema })
+      const draft = { template: 'welcome', draft: true }
+      const faulty = { ...draft, data: { total: 'a lot' } }
+      expect(await refused(faulty)).toEqual({ code: 'BAD_USER_INPUT', path: 'input.data.total' })
+      expect(await refused({ ...draft, data: {} })).toMatchObject({ code: 'BAD_USER_INPUT' })
+      expect(refusalOf(await home.client.send(LINK, { input: faulty }))).toMatchObject({ path: 'input.data.total' })
+      expect(await subject(draft)).toBe('Total')
+      expect(await subject({ ...draft, data: { total: 4 } })).toBe('Total 4')
+    })
+
+    test("What is given over a past message's data is checked with them", async () => {
+      const messageId = await send({ to: [{ userId: 'ada' }], template: 'welcome', data: { n: 7 } })
+      const properties = { total: { type: 'number' }, n: { type: 'number' } }
+      await put({ content: { title: '{{n}}: {{total}}' }, dataSchema: { type: 'object', required: ['total', 'n'], properties } })
+      const draft = { messageId, draft: true }
+      expect(await subject(draft)).toBe('7:')
+      expect(await subject({ ...draft, data: { total: 4 } })).toBe('7: 4')
+      expect(await refused({ ...draft, data: { total: 'a lot' } })).toEqual({ code: 'BAD_USER_INPUT', path: 'input.data.total' })
     })
 
     test('What an account alone says is shown as that account would', async () => {
@@ -161,6 +173,48 @@ for (const mode of MODES) {
         { channel: 'SMS', providerId: null, text: 'Tea' },
         { channel: 'DIRECT_MESSAGE', providerId: 'team', payload: [{ type: 'divider' }] },
       ])
+    })
+
+    test('An account that the content names is shown beside the others of its channel', async () => {
+      await mutate('putProvider(id: "crew", input: { kind: "slack", settings: {} }) { id }')
+      await mutate('putProvider(id: "club", input: { kind: "discord", settings: {} }) { id }')
+      const elements = [
+        { type: 'text', content: 'To all' },
+        { type: 'text', content: 'On Slack', channels: ['slack'] },
+        { type: 'group', elements: [{ type: 'text', content: 'In the club', channels: ['club'] }] },
+      ]
+      const outputs = await preview({ content: { elements }, channels: ['DIRECT_MESSAGE'] })
+      const texts = new Map(outputs.map(({ providerId, text }) => [providerId, text]))
+      expect(texts.get(null)).toBe('To all')
+      expect(texts.get('crew')).toBe('To all\n\nOn Slack')
+      expect(texts.get('club')).toBe('To all\n\nIn the club')
+    })
+
+    test('It is shown as one account would send it, where that is asked for', async () => {
+      await mutate('putProvider(id: "desk", input: { kind: "slack", settings: {} }) { id }')
+      const raw = { text: 'Tea', blocks: [{ type: 'divider' }] }
+      const elements = [
+        { type: 'channel', channel: 'slack', raw },
+        { type: 'channel', channel: 'default', elements: [{ type: 'text', content: 'Tea' }] },
+      ]
+      const content = { elements }
+      expect(await preview({ content, providerId: 'desk' })).toMatchObject([
+        { channel: 'DIRECT_MESSAGE', providerId: 'desk', text: 'Tea', payload: raw.blocks },
+      ])
+      expect(await preview({ content, providerId: 'smtp' })).toMatchObject([{ channel: 'EMAIL', providerId: 'smtp' }])
+      expect(await refused({ content, providerId: 'nobody' })).toMatchObject({ code: 'NOT_FOUND' })
+      expect(await refused({ content, providerId: 'desk', channels: ['SMS'] })).toMatchObject({ path: 'input.channels' })
+      const nothing = { elements: [elements[0]] }
+      expect(await refused({ content: nothing, providerId: 'smtp' })).toEqual({
+        code: 'BAD_USER_INPUT',
+        path: 'input.providerId',
+      })
+      const faulty = {
+        elements: [{ type: 'channel', channel: 'slack', elements: [{ type: 'text', content: '{{divide 1 0}}' }] }],
+      }
+      expect(await said({ content: faulty, providerId: 'desk' })).toMatch(
+        /^DIRECT_MESSAGE by 'desk': elements\.0\.elements\.0\.content: /,
+      )
     })
 
     test('Exactly one thing is shown, and only what is there', async () => {
