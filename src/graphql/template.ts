@@ -1,6 +1,5 @@
 import { channelsInputOf, providersInputOf } from '../domain/channel-settings.ts'
 import { deleteTemplate, publishTemplate, putTemplate, type TemplateDraft } from '../domain/template.ts'
-import type { Prisma } from '../generated/prisma/client.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
 import { ChannelsInput, ProviderSettingsInput } from './channel-settings.ts'
@@ -17,11 +16,11 @@ const MissingVariable = builder.enumType('MissingVariable', {
   values: ['EMPTY', 'FAIL'] as const,
 })
 
-/** number: null for the draft. */
+/** number: null for the draft. body: read when it is first asked for, with those of others that are asked for at once. */
 interface VersionShape {
   readonly number: number | null
-  readonly body: TemplateDraft
   readonly publishedAt: Date | null
+  body(): Promise<TemplateDraft> | TemplateDraft
 }
 
 const TemplateVersion = builder.objectRef<VersionShape>('TemplateVersion').implement({
@@ -29,48 +28,78 @@ const TemplateVersion = builder.objectRef<VersionShape>('TemplateVersion').imple
   authScopes: OF_CONTENT,
   fields: (t) => ({
     number: t.exposeInt('number', { nullable: true, description: 'Null for the draft.' }),
-    content: t.field({ type: Content, resolve: ({ body }) => body.content }),
-    onMissingVariable: t.field({ type: MissingVariable, resolve: ({ body }) => body.onMissing }),
+    content: t.field({ type: Content, resolve: async (version) => (await version.body()).content }),
+    onMissingVariable: t.field({ type: MissingVariable, resolve: async (version) => (await version.body()).onMissing }),
     channels: t.field({
       type: 'JSONObject',
       nullable: true,
       description: 'Of the shape of ChannelsInput.',
-      resolve: ({ body }) => body.channels && channelsInputOf(body.channels),
+      resolve: async (version) => {
+        const { channels } = await version.body()
+        return channels && channelsInputOf(channels)
+      },
     }),
     providers: t.field({
       type: ['JSONObject'],
       nullable: true,
       description: 'Each of the shape of ProviderSettingsInput.',
-      resolve: ({ body }) => body.providers && providersInputOf(body.providers),
+      resolve: async (version) => {
+        const { providers } = await version.body()
+        return providers && providersInputOf(providers)
+      },
     }),
     routing: t.field({
       type: 'JSONObject',
       nullable: true,
       description: 'Of the shape of RoutingInput.',
-      resolve: ({ body }) => body.routing,
+      resolve: async (version) => (await version.body()).routing,
     }),
-    topicId: t.id({ nullable: true, resolve: ({ body }) => body.topicId }),
-    brandId: t.id({ nullable: true, resolve: ({ body }) => body.brandId }),
-    dataSchema: t.field({ type: 'JSONObject', nullable: true, resolve: ({ body }) => body.dataSchema }),
+    topicId: t.id({ nullable: true, resolve: async (version) => (await version.body()).topicId }),
+    brandId: t.id({ nullable: true, resolve: async (version) => (await version.body()).brandId }),
+    dataSchema: t.field({ type: 'JSONObject', nullable: true, resolve: async (version) => (await version.body()).dataSchema }),
     publishedAt: t.expose('publishedAt', { type: 'DateTime', nullable: true, description: 'When it was first published.' }),
   }),
 })
 
 const TemplateVersionConnection = connectionOf<VersionShape>('TemplateVersion', TemplateVersion)
 
-function toVersion(row: { number: number; body: Prisma.JsonValue; publishedAt: Date }): VersionShape {
-  return { ...row, body: row.body as unknown as TemplateDraft }
+const WITHOUT_BODY = { number: true, publishedAt: true } as const
+
+function toVersion(context: Context, templateId: string, row: { number: number; publishedAt: Date }): VersionShape {
+  let body: Promise<TemplateDraft> | undefined
+  return {
+    ...row,
+    body() {
+      body ??= readBody(context, templateId, row.number)
+      return body
+    },
+  }
+}
+
+const placeOf = (context: Context, templateId: string, number: number) => ({
+  environmentId_templateId_number: { environmentId: actorOf(context).environmentId, templateId, number },
+})
+
+/** Prisma makes one statement of those that are looked up at once. */
+async function readBody(context: Context, templateId: string, number: number): Promise<TemplateDraft> {
+  const where = placeOf(context, templateId, number)
+  const row = await context.graph.prisma.templateVersion.findUnique({ where, select: { body: true } })
+  return (await found(row, 'version', String(number))).body as unknown as TemplateDraft
 }
 
 async function readVersion(context: Context, templateId: string, number: number): Promise<VersionShape | null> {
-  const place = { environmentId: actorOf(context).environmentId, templateId, number }
-  const row = await context.graph.prisma.templateVersion.findUnique({ where: { environmentId_templateId_number: place } })
-  return row && toVersion(row)
+  const where = placeOf(context, templateId, number)
+  const row = await context.graph.prisma.templateVersion.findUnique({ where, select: WITHOUT_BODY })
+  return row && toVersion(context, templateId, row)
 }
+
+/** Drafts may be large, and are read where they are asked for. */
+const OF_A_LIST = { environmentId: true, id: true } as const
 
 const Template = builder.prismaObject('Template', {
   description: 'Something to say, kept under an id that sends name. Its draft is edited; what sends use is published.',
   authScopes: OF_CONTENT,
+  select: OF_A_LIST,
   fields: (t) => ({
     id: t.exposeID('id'),
     name: t.exposeString('name'),
@@ -78,7 +107,7 @@ const Template = builder.prismaObject('Template', {
     draft: t.field({
       type: TemplateVersion,
       select: { draft: true },
-      resolve: ({ draft }) => ({ number: null, body: draft as unknown as TemplateDraft, publishedAt: null }),
+      resolve: ({ draft }) => ({ number: null, body: () => draft as unknown as TemplateDraft, publishedAt: null }),
     }),
     published: t.field({
       type: TemplateVersion,
@@ -106,8 +135,9 @@ const Template = builder.prismaObject('Template', {
             where: { environmentId, templateId: id, ...older },
             orderBy: { number: 'desc' },
             take,
+            select: WITHOUT_BODY,
           })
-          return rows.map(toVersion)
+          return rows.map((row) => toVersion(context, id, row))
         })
       },
     }),
@@ -162,7 +192,7 @@ builder.queryFields((t) => ({
     args: { first: t.arg.int({ defaultValue: 20 }), after: t.arg.string() },
     resolve: (_root, args, context) =>
       pageById(context, 'templates', args, ({ where, ...range }) =>
-        context.graph.prisma.template.findMany({ where: { ...where, deletedAt: null }, ...range }),
+        context.graph.prisma.template.findMany({ where: { ...where, deletedAt: null }, ...range, select: OF_A_LIST }),
       ),
   }),
 }))
