@@ -4,7 +4,7 @@ import { plainText } from './block.ts'
 import type { BrandEmail, RenderedBrand } from './brand.ts'
 import { withPlace } from './brand-layout.ts'
 import { colorOf } from './color.ts'
-import type { Document, Node } from './document.ts'
+import { type Document, type Node, placeOf } from './document.ts'
 import type { ActionElement, HtmlElement, ListElement, QuoteElement, TextElement } from './element.ts'
 import { blocksHtml, type Look } from './email-block.ts'
 import { htmlElement, rawEmail } from './email-raw.ts'
@@ -230,7 +230,7 @@ class Mail {
       case 'list':
         return say(listBlocks(node as Node<ListElement>, scene))
       case 'html': {
-        const { html, text } = htmlElement((element as HtmlElement).content, `${node.path}.content`, { state, relink }, frame)
+        const { html, text } = htmlElement((element as HtmlElement).content, placeOf(node, 'content'), { state, relink }, frame)
         if (text !== '') blocks.push({ kind: 'text', spans: [{ text }] })
         return { html: `<div style="margin:0 0 16px">${html}</div>` }
       }

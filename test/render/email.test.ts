@@ -264,6 +264,12 @@ describe('An email in its own HTML', () => {
     })
     expect(checkContent(elements({ type: 'html', content: '<{{t}}>' }))?.path).toEqual(['elements', 0, 'content'])
   })
+
+  test('is refused where it stands: in its translation', async () => {
+    const content = elements({ type: 'html', content: 'x', locales: { fr: { content: '<p>\n{{truncate a "b"}}</p>' } } })
+    await expect(send(content, { locale: 'fr-CA' })).rejects.toThrow('elements.0.locales.fr.content: ')
+    await expect(send(content)).resolves.toBeDefined()
+  })
 })
 
 describe('No value breaks out of an email', () => {
