@@ -12,7 +12,7 @@ const LONGEST = 64 * 1024
 /** Null where a layout can stand around emails; otherwise the sentence that says why not. The template in it is checked elsewhere. */
 export function checkLayout(mjml: string): string | null {
   if (mjml.length > LONGEST) return `A layout may have at most ${LONGEST.toLocaleString('en')} characters.`
-  const plain = mjml.replace(/<!--[\s\S]*?-->/g, '')
+  const plain = mjml.replace(/<!--[\s\S]*?(?:-->|$)/g, '')
   if (!/^\s*<mjml[\s>]/.test(plain) || !/<\/mjml>\s*$/.test(plain) || !/<mj-body[\s>]/.test(plain)) {
     return 'A layout is MJML: it begins with <mjml>, has an <mj-body>, and ends with </mjml>.'
   }
@@ -28,12 +28,16 @@ export function checkLayout(mjml: string): string | null {
 /** A layout with its place for the message marked, by which it is found once the layout is printed. */
 export const withPlace = (layout: string, place: string) => layout.replace(/[\ue002\ue003]/g, '').replace(CONTENT, () => place)
 
+/** One that is never closed matches as well, or its rest would be read again from each < in it. */
+const TAG = /<(\/?)(mj[\w-]*)(?![\w-])(?:"[^"]*"|'[^']*'|[^<>"'])*>?/g
+
 /** MJML's tags that are open where a text ends, from the outside. */
 function openTags(mjml: string): readonly string[] {
   const open: string[] = []
-  for (const [, slash, name, , empty] of mjml.matchAll(/<(\/?)(mj[\w-]*)((?:"[^"]*"|'[^']*'|[^<>"'])*?)(\/?)>/g)) {
+  for (const [tag, slash, name] of mjml.matchAll(TAG)) {
+    if (!tag.endsWith('>')) continue
     if (slash === '/') open.splice(Math.max(0, open.lastIndexOf(name!)))
-    else if (empty !== '/') open.push(name!)
+    else if (!tag.endsWith('/>')) open.push(name!)
   }
   return open
 }

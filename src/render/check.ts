@@ -243,11 +243,11 @@ function refuseCapitals(name: string, path: Path): void {
 function refuseAddress(address: unknown, path: Path, judge: (text: string) => string | null, sentence: string): void {
   if (typeof address !== 'string') return
   const written = address.split('{{', 1)[0]!
-  if (written.length === address.length ? judge(address) !== null : !OTHER_SCHEME.test(written)) return
+  if (written.length === address.length ? judge(address) !== null : !OTHER_SCHEME.test(written.trimStart())) return
   throw wrong(path, sentence)
 }
 
-const OTHER_SCHEME = /^\s*(?!(?:https?|mailto|tel|cid):)[^/?#]*:/i
+const OTHER_SCHEME = /^(?!(?:https?|mailto|tel|cid):)[^/?#]*:/i
 
 // ── Shapes ───────────────────────────────────────────────────────────────────
 

@@ -58,7 +58,7 @@ const BREAKS = /<(?:br|\/p|\/div|\/tr|\/h[1-6]|\/li|\/ul|\/ol|\/table|\/blockquo
 /** HTML as a text that can be read: its lines, its links behind their words, images by what describes them. */
 export function htmlText(html: string): string {
   const told = html
-    .replace(/<!--[\s\S]*?-->|<(style|title|script)\b[\s\S]*?<\/\1>/gi, '')
+    .replace(/<!--[\s\S]*?(?:-->|$)|<(style|title|script)\b[\s\S]*?(?:<\/\1>|$)/gi, '')
     .replace(/\s+/g, ' ')
     .replace(/<img\b[^>]*?\balt="([^"]*)"[^>]*>/gi, ' $1 ')
     .replace(/<a\b[^>]*?\bhref="([^"#][^"]*)"[^>]*>(.*?)<\/a>/gi, (_all, href: string, inner: string) => linkText(href, inner))

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { MARKS, mark, RenderRefusal } from './template.ts'
+import { markTags } from './scan.ts'
+import { MARKS, RenderRefusal } from './template.ts'
 import { checkHref, checkImage, fillAddress } from './urls.ts'
 
 /**
@@ -47,14 +48,11 @@ export function scanHtml(html: string): readonly Piece[] {
 
 /**
  * Null where each variable of an author's HTML stands where its value cannot be taken for markup; otherwise the sentence that
- * says which does not (reference: reliability T19). Blocks are read as if each of their branches were there.
+ * says which does not (reference: reliability T19). The template in it is checked elsewhere.
  */
 export function checkHtml(source: string): string | null {
-  const marked = source.replace(/\{\{\{?~?\s*(!--[\s\S]*?--|[^}]*?)~?\}?\}\}/g, (_tag, inner: string) =>
-    /^(?:[!#/^>]|else\b)/.test(inner) ? '' : mark(0),
-  )
   try {
-    new Scanner(marked).scan()
+    new Scanner(markTags(source)).scan()
     return null
   } catch (error) {
     if (error instanceof RenderRefusal) return error.message

@@ -65,8 +65,8 @@ async function compile(source: string, isAuthors: boolean): Promise<string> {
 /** Without the indentation, which is half of it; a `pre` keeps its own. */
 function squeezed(html: string): string {
   return html
-    .split(/(<pre\b[\s\S]*?<\/pre>)/i)
-    .map((part, index) => (index % 2 === 1 ? part : part.replace(/[ \t]*\n\s*/g, '\n')))
+    .split(/(<pre\b[\s\S]*?(?:<\/pre>|$))/i)
+    .map((part, index) => (index % 2 === 1 ? part : part.replace(/(?<![ \t])[ \t]*\n\s*/g, '\n')))
     .join('')
     .trim()
 }

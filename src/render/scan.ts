@@ -1,4 +1,4 @@
-import { RenderRefusal } from './template.ts'
+import { mark, RenderRefusal } from './template.ts'
 
 const MAX_SOURCE = 256 * 1024
 const MAX_TAG = 1_000
@@ -28,8 +28,7 @@ export function scan(source: string): Scanned {
   const open: OpenBlock[] = []
   let names = 0
   let from = 0
-  for (let at = source.indexOf('{{'); at >= 0; at = source.indexOf('{{', from)) {
-    const tag = isEscaped(source, at) ? { end: at + 2, names: 1 } : readTag(source, at)
+  for (const [at, tag] of tagsIn(source)) {
     names += tag.names
     if (names > MAX_NAMES) throw new RenderRefusal(`A template may have at most ${MAX_NAMES.toLocaleString('en')} names.`)
     pieces.push(source.slice(from, at), tag.text ?? source.slice(at, tag.end))
@@ -41,12 +40,38 @@ export function scan(source: string): Scanned {
   return { text: pieces.join('') + source.slice(from), names }
 }
 
+/**
+ * A template that scan takes, as whoever reads markup is to see it: a mark where a value is printed. Blocks are read as if each
+ * of their branches were there, and snippets as if they were empty.
+ */
+export function markTags(source: string): string {
+  const pieces: string[] = []
+  let from = 0
+  for (const [at, tag] of tagsIn(source)) {
+    pieces.push(source.slice(from, at), tag.markup)
+    from = tag.end
+  }
+  return pieces.join('') + source.slice(from)
+}
+
+/** All tags, and braces that are plain text, with where each begins: a reading that goes over the source once. */
+function* tagsIn(source: string): Generator<readonly [at: number, Tag]> {
+  let end = 0
+  for (let at = source.indexOf('{{'); at >= 0; at = source.indexOf('{{', end)) {
+    const tag = isEscaped(source, at) ? { end: at + 2, names: 1, markup: '{{' } : readTag(source, at)
+    yield [at, tag]
+    end = tag.end
+  }
+}
+
 interface Tag {
   /** Behind its closing braces. */
   readonly end: number
   readonly names: number
   /** What it is to blocks; undefined: nothing. */
   readonly kind?: 'opens' | 'chains' | 'closes'
+  /** What stands there for whoever reads markup. */
+  readonly markup: string
   /** For the parser, instead of what stands there. */
   readonly text?: string
 }
@@ -79,12 +104,17 @@ function readTag(source: string, at: number): Tag {
   if (inner.startsWith('{{')) throw refusalAt(source, at, 'there are no raw blocks; write \\{{ for the braces themselves.')
   if (inner.startsWith('#>')) throw refusalAt(source, at, 'a snippet takes no block.')
   if (inner.startsWith('*') || inner.startsWith('#*')) throw refusalAt(source, at, 'decorators are not known here.')
-  if (inner.startsWith('/')) return { end, names, kind: 'closes' }
-  if (inner.startsWith('#')) return { end, names, kind: 'opens' }
+  if (inner.startsWith('/')) return { end, names, markup: '', kind: 'closes' }
+  if (inner.startsWith('#')) return { end, names, markup: '', kind: 'opens' }
+  if (inner.startsWith('>')) return { end, names, markup: '' }
   const [, otherwise, rest] = /^(\^|\s*else\b)([\s\S]*)$/.exec(inner) ?? []
-  if (otherwise === undefined || /^\s*~?$/.test(rest!)) return { end, names }
-  return { end, names, kind: otherwise === '^' ? 'opens' : 'chains' }
+  if (otherwise === undefined) return { end: inner.startsWith('{') ? endOfThree(source, end) : end, names, markup: mark(0) }
+  if (/^\s*~?$/.test(rest!)) return { end, names, markup: '' }
+  return { end, names, markup: '', kind: otherwise === '^' ? 'opens' : 'chains' }
 }
+
+/** Of a tag that began with three braces: the third that closes it stands behind the two, unless a ~ stands between them. */
+const endOfThree = (source: string, end: number) => (source[end] === '}' && source[end - 3] !== '~' ? end + 1 : end)
 
 /** A comment without its words. What it strips and how many lines it takes stay. */
 function readComment(source: string, at: number): Tag {
@@ -94,7 +124,12 @@ function readComment(source: string, at: number): Tag {
   const end = close.lastIndex
   const comment = source.slice(at + 2, end - 2)
   const lines = comment.replace(/[^\r\n]+/g, '')
-  return { end, names: 1, text: `{{${comment.startsWith('~') ? '~' : ''}!${lines}${comment.endsWith('~') ? '~' : ''}}}` }
+  return {
+    end,
+    names: 1,
+    markup: '',
+    text: `{{${comment.startsWith('~') ? '~' : ''}!${lines}${comment.endsWith('~') ? '~' : ''}}}`,
+  }
 }
 
 /** Where a tag ends, and its words: a dot or a bracket may be one. Braces in texts and in [names] do not end it. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkHtml, fillHtml } from '../../src/render/html.ts'
+import { fillHref } from '../../src/render/block.ts'
+import { checkLayout } from '../../src/render/brand-layout.ts'
+import { checkContent } from '../../src/render/check.ts'
+import { htmlText } from '../../src/render/email-raw.ts'
+import { checkHtml, decode, fillHtml } from '../../src/render/html.ts'
+import { compileMjml, prepareMjml } from '../../src/render/mjml.ts'
 import { sanitize } from '../../src/render/sanitize.ts'
 import { mark, RenderRefusal } from '../../src/render/template.ts'
 import { nasty, treeOf } from './tree.ts'
@@ -76,6 +81,55 @@ describe('A link', () => {
     )
   })
 
+  test('keeps the host that stands right before a value, whatever it is', () => {
+    const onward = fc.tuple(fc.constantFrom('', '.', '/', '?', '#', '@', ':80', '-', '%2e', '//', '/../', '\\', '。'), nasty)
+    const templates = [
+      `https://a.example${V}`,
+      `https://a.example${V}/x`,
+      `https://a.example:80${V}.`,
+      `https:a.example${V}${V}:81/`,
+    ]
+    fc.assert(
+      fc.property(onward, fc.constantFrom(...templates), ([begin, value], address) => {
+        const href = /href="([^"]*)"/.exec(fill(`<a href="${address}">x</a>`, begin + value))![1]!
+        if (href !== '#') expect(new URL(decode(href)).hostname).toBe('a.example')
+      }),
+    )
+  })
+
+  test('takes a value behind its host that leads on from there, and a part of a host where the author ends it', () => {
+    const link = (address: string, value: string) => fill(`<a href="${address}">`, value)
+    expect(link(`https://bank.example${V}`, '.evil.test')).toBe('<a href="#">')
+    expect(link(`https://bank.example${V}`, '/account?x=1')).toBe('<a href="https://bank.example/account?x=1">')
+    expect(link(`https://bank.example${V}`, '')).toBe('<a href="https://bank.example">')
+    expect(link(`https://${V}`, 'bank.example')).toBe('<a href="https://bank.example">')
+    expect(link(`https://www.${V}/x`, 'bank.example')).toBe('<a href="https://www.bank.example/x">')
+    expect(link(`https://shop${V}.example:8080/`, '7')).toBe('<a href="https://shop7.example:8080/">')
+    expect(link(`https://shop${V}.example/`, '/evil')).toBe('<a href="#">')
+    expect(link(`https://shop.example:${V}/`, '8080')).toBe('<a href="https://shop.example:8080/">')
+    expect(fillHref(`https://bank.example${V}`, ['.evil.test'])).toBeNull()
+    expect(fillHref(`https://bank.example${V}${mark(1)}`, ['', '.evil.test'])).toBeNull()
+    expect(fillHref(`${V}${mark(1)}`, ['https://bank.example', '/a'])).toBe('https://bank.example/a')
+  })
+
+  test('stays under the path that its author wrote: no value climbs out of its place', () => {
+    const segment = fc.constantFrom('..', '.', '%2e', '%2E.', '/', 'a', '', ' ', '\\')
+    const values = fc.array(segment, { maxLength: 6 }).map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(values, fc.constantFrom('u/', 'u/.', 'u/%2e', 'u/x', 'u/y/'), (value, before) => {
+        const href = /href="([^"]*)"/.exec(fill(`<a href="https://a.example/${before}${V}${V}">`, value))![1]!
+        if (href !== '#') expect(new URL(href).pathname).toBe(new URL(href).href.slice('https://a.example'.length))
+        if (href !== '#') expect(new URL(href).pathname.split('/').length).toBe(href.split('/').length - 2)
+      }),
+    )
+    const user = (value: string) => fill(`<a href="https://bank.example/u/${V}/x">`, value)
+    expect(user('../../evil')).toBe('<a href="#">')
+    expect(user('a/..')).toBe('<a href="#">')
+    expect(user('.')).toBe('<a href="#">')
+    expect(user('a..b/v1.2')).toBe('<a href="https://bank.example/u/a..b/v1.2/x">')
+    expect(fill(`<a href="${V}">`, 'https://bank.example/a/../b')).toBe('<a href="https://bank.example/a/../b">')
+  })
+
   test('is a value as it stands, and its parts are encoded for where they are', () => {
     expect(fill(`<a href="${V}">`, 'https://a.example/b?c=d&e=f#g')).toBe('<a href="https://a.example/b?c=d&amp;e=f#g">')
     expect(fill(`<a href="https://a.example/${V}">`, 'a/b c?d')).toBe('<a href="https://a.example/a/b%20c%3Fd">')
@@ -118,6 +172,12 @@ describe('T19: a variable where its value could be markup is refused', () => {
     expect(checkHtml(html)).toBeNull()
   })
 
+  test('and braces that are escaped are text, wherever they stand', () => {
+    expect(checkHtml('<a title=\\{{t}}><!-- \\{{t}} --></a>')).toBeNull()
+    expect(checkHtml('<a title=\\\\{{t}}>')).toContain('no quotes')
+    expect(checkHtml('<p>{{concat \'}}\' "<"}}{{{~u~}}}{{{ u }~}}</p>')).toBeNull()
+  })
+
   test('and while a message is rendered it is refused, too', () => {
     expect(() => fill(`<a title=${V}>x</a>`, 'x')).toThrow(RenderRefusal)
   })
@@ -157,18 +217,101 @@ describe("An author's HTML", () => {
     expect(clean('<style>p{color:red}</style>x')).toBe('x')
   })
 
-  test('is cleaned in a time that its length explains', () => {
-    const long = [
-      '<a '.repeat(20_000),
-      '<b>'.repeat(20_000),
-      '<p style="'.repeat(5_000),
-      `<p style="${'url('.repeat(20_000)}">`,
-      '<!--'.repeat(20_000),
-    ]
-    for (const html of long) {
-      const before = performance.now()
-      clean(html)
-      expect(performance.now() - before).toBeLessThan(3_000)
+  test('T20: has no sheet that ends before its end, whatever is taken out of it', () => {
+    expect(sanitize('<style>a{}<<a/style><<ascript>alert(1)<<a/script></style>', 'whole')).toBe(
+      '<style>a{}a/style>ascript>alert(1)a/script></style>',
+    )
+    const words = fc.constantFrom(
+      '<',
+      '</',
+      'style',
+      'script',
+      '>',
+      'a',
+      '!',
+      '--',
+      '\\',
+      '/*',
+      '*/',
+      '@import',
+      ';',
+      '&lt;',
+      'img src=x onerror=1',
+    )
+    const sheets = fc.array(words, { maxLength: 30 }).map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(sheets, (sheet) => {
+        const inner = sheet.replace(/<\/style/gi, '')
+        const html = sanitize(`<style>${inner}</style>`, 'whole')
+        expect(html.slice('<style>'.length, -'</style>'.length)).not.toContain('<')
+        const mjml = sanitize(`<mjml><mj-head><mj-style>${inner}</mj-style></mj-head></mjml>`, 'mjml')
+        expect(mjml.split('<mj-style>')[1]).not.toMatch(/<\/?(?:style|script|mj-style\b(?!><\/mj-head>))/i)
+      }),
+    )
+  })
+})
+
+describe('256 KB are read in a time that their length explains', () => {
+  const LONG = 256 * 1024
+  const long = (text: string, length = LONG) => text.repeat(length / text.length)
+  const quick = (run: () => unknown) => {
+    const begin = process.threadCpuUsage()
+    run()
+    expect(process.threadCpuUsage(begin).user / 1_000).toBeLessThan(400)
+  }
+  const raw = (html: string) => ({ elements: [{ type: 'channel', channel: 'email', raw: { html } }] })
+
+  test.each([
+    `\\{{${' '.repeat(255_000)}`,
+    `\\{{${' '.repeat(45)}`.repeat(4_900),
+    '\\{{!--'.repeat(4_900),
+    `${'\\{{!-- '.repeat(4_900)}${long('--a', 200_000)}`,
+  ])('where braces are escaped', (html) => {
+    quick(() => expect(checkContent(raw(html))).toBeNull())
+  })
+
+  test.each(['<a ', '<!--', '<!--[if ', '<', '</', '<title>', '<a href="', '<a =', '<a \'x"'])('of tags: %s', (text) => {
+    quick(() => checkHtml(long(text)))
+  })
+
+  test.each(['<!--', '<mj-a "', '<mj-a \'"', `<mj${'a'.repeat(64_000)}`])("of a brand's layout: %.20s", (text) => {
+    const layout = `<mjml><mj-body>${long(text, 60_000) || text}{{content}}</mj-body></mjml>`
+    quick(() => expect(checkLayout(layout)).not.toBeNull())
+  })
+
+  test('of an address that begins with white space', () => {
+    const href = `${' '.repeat(60_000)}{{a}}`
+    quick(() => expect(checkContent({ elements: [{ type: 'action', content: 'x', href }] })).toBeNull())
+    quick(() => fillHref(long(`${V} ${V}`), ['x']))
+    quick(() => fillHref(`https://a.example/${long(V)}`, ['']))
+    quick(() => fillHref(`https://a.example${long(V)}${long('-')}`, ['']))
+  })
+
+  test.each(['a', '@font-face{', 'url(', 'url(          ', 'behavior ', '@import ', '/*'])('of a sheet: %s', (text) => {
+    quick(() => sanitize(`<style>${long(text)}</style>`, 'whole'))
+    quick(() => sanitize(`<mjml><mj-head><mj-style>${long(text)}</mj-style></mj-head></mjml>`, 'mjml'))
+    quick(() => sanitize(`<p style="${long(text)}">x</p>`, 'part'))
+  })
+
+  test.each(['<a ', '<!--', '<title>', '<a href="a">', '<img alt="', '<style>'])('of HTML that is told as text: %s', (text) => {
+    quick(() => htmlText(sanitize(long(text), 'whole')))
+  })
+
+  test.each([' ', '\n', '\t'])('of white space in MJML: %j', async (text) => {
+    await prepareMjml()
+    const around = (inner: string) =>
+      `<mjml><mj-body><mj-section><mj-column><mj-text>a${inner}b</mj-text></mj-column></mj-section></mj-body></mjml>`
+    await compileMjml(around('x'), true)
+    const begin = process.threadCpuUsage()
+    await compileMjml(around(long(text)), true)
+    expect(process.threadCpuUsage(begin).user / 1_000).toBeLessThan(400)
+  })
+
+  test('of tags that are cleaned', () => {
+    for (const text of ['<a ', '<b>', '<p style="', '<!--', '<svg>']) {
+      const begin = process.threadCpuUsage()
+      sanitize(long(text, 64_000), 'part')
+      expect(process.threadCpuUsage(begin).user / 1_000).toBeLessThan(800)
     }
   })
 })
