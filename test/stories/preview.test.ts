@@ -85,6 +85,27 @@ for (const mode of MODES) {
       expect(home.smtp.mails.length).toBe(before)
     })
 
+    test('What can be pressed in an inbox is told, with a preview and with what was sent', async () => {
+      const fields = 'channel actions { label href data }'
+      const elements = [
+        { type: 'action', content: 'Open', href: 'https://tea.example/{{n}}', style: 'button', action_id: 'open' },
+        { type: 'action', content: 'Write', href: 'mailto:a@tea.example' },
+      ]
+      const content = { title: 'Tea', elements }
+      const told = { label: 'Open', href: 'https://tea.example/1', data: { style: 'button', id: 'open' } }
+      const { preview } = await ask<{ preview: unknown[] }>(
+        home.client,
+        `query ($input: PreviewInput!) { preview(input: $input) { ${fields} } }`,
+        { input: { content, data: { n: 1 }, channels: ['INBOX', 'SMS'] } },
+      )
+      expect(preview).toContainEqual({ channel: 'INBOX', actions: [told] })
+      expect(preview).toContainEqual({ channel: 'SMS', actions: [] })
+      const routing = { method: 'SINGLE', channels: [{ channel: 'INBOX' }] }
+      const id = await send({ to: [{ userId: 'ada' }], content, data: { n: 1 }, routing })
+      const { message } = await ask<{ message: unknown }>(home.client, `{ message(id: "${id}") { output { ${fields} } } }`)
+      expect(message).toEqual({ output: [{ channel: 'INBOX', actions: [told] }] })
+    })
+
     test('It is shown as to a user: their profile, tenant, brand and language, each over by what is given', async () => {
       const elements = [
         { type: 'meta', title: '{{profile.name}} {{tenant.plan}} {{> who}}', locales: { fr: { title: 'FR {{profile.name}}' } } },
