@@ -8,8 +8,8 @@ import { findInSlices } from './slice.ts'
 /** What of a send a template's data schema is about. */
 export type Said = Pick<CheckedSend, 'data'> & { readonly definition: Pick<CheckedSend['definition'], 'data'> }
 
-/** Values that are checked for one send, those of the shared data again for each who says something of their own: some seconds. */
-const MOST_VALUES = 5_000_000
+/** Values that are checked for one send, those of the shared data again for each who says something of their own: about 15 seconds. */
+const MOST_VALUES = 10_000_000
 
 /**
  * Why the data of a send do not satisfy a schema that checkDataSchema took; null where they do. What the recipients say over

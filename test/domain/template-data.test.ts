@@ -27,7 +27,7 @@ describe('The data of a send are held against a schema', () => {
         path: ['input', 'to'],
         message:
           "2,000 recipients have data of their own, and for each of them all of 'data' is checked against the schema of the " +
-          'template: with so much of it, send to at most 500 of them at a time.',
+          'template: with so much of it, send to at most 1,000 of them at a time.',
       },
     ])
     expect(await refuseData({ type: 'object' }, say(shared, ...Array(2_000).fill(null), own))).toBeNull()
