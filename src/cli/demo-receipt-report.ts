@@ -12,7 +12,8 @@ export interface ReceiptReport {
   /** @param sinceMs since the message was accepted, by the server's clock */
   event(order: Order, event: DemoEvent, sinceMs: number): void
   mail(mail: CaughtMail): void
-  sights(sights: readonly Sight[]): void
+  /** @param isPassing the server goes with the demo, and with it all that there is to see */
+  sights(sights: readonly Sight[], isPassing: boolean): void
 }
 
 export function createReceiptReport({ paint, line, heading, name }: Print): ReceiptReport {
@@ -34,8 +35,8 @@ export function createReceiptReport({ paint, line, heading, name }: Print): Rece
       heading('Its text part', subject)
       for (const words of text.trim().split('\n')) line(`  ${paint('dim', `│ ${words}`.trimEnd())}`)
     },
-    sights(sights) {
-      heading('Where to look at it')
+    sights(sights, isPassing) {
+      heading('Where to look at it', isPassing ? 'while the demo runs' : '')
       for (const { url, note } of sights) line(`  ${url}\n  ${paint('dim', note)}`)
     },
   }

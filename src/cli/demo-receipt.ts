@@ -53,7 +53,7 @@ export async function playReceipt(stage: Stage, report: ReceiptReport): Promise<
   signal.throwIfAborted()
   const mail = await caughtMailTo(api, order.email)
   if (mail !== null) report.mail(mail)
-  report.sights(await sightsOf(api, id, mail))
+  report.sights(await sightsOf(api, id, mail), stage.outside !== null)
   if (mail === null && stage.outside !== null) return [...complaints, 'the receipt was not caught']
   return complaints
 }

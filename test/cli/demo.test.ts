@@ -29,6 +29,7 @@ test('The demo sends over four channels, to a list and past a provider that is d
   expect(stdout).toContain('To: ada+')
   expect(stdout).toContain('its signature holds')
   expect(stdout).toContain('decrypted by the browser')
+  expect(stdout).toMatch(/^ +Where to look at it +while the demo runs$/m)
   expectListScene(stdout)
   expectFailoverScene(stdout, 'demo-spare-\\w+')
   expect(stdout).toContain('taken by the second account’s mail server')
