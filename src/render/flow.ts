@@ -60,7 +60,7 @@ function framesOf(node: Node, { printer }: FlowState, frame: Frame): readonly Fr
   if (list.length > MOST_ENTRIES) {
     throw refusalAt(
       `${node.path}.loop`,
-      `the list has ${list.length.toLocaleString('en')} entries, at most ${MOST_ENTRIES.toLocaleString('en')} are shown.`,
+      `the list has ${list.length.toLocaleString('en')} entries; a loop goes over at most ${MOST_ENTRIES.toLocaleString('en')}.`,
     )
   }
   return list.map((item, index) => ({ item, index, refs: frame.refs }))

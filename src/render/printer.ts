@@ -27,7 +27,7 @@ const CONDITION_STEPS = 50
 /**
  * Prints templates of one message: their limits hold for all of them together. Values are never read as templates. Null,
  * and a snippet that is not there, print nothing; a list or an object prints as JSON. A variable that leads nowhere prints
- * nothing, or is refused by its name where `onMissing` is FAIL; one that a block or `default` asks about is no such variable.
+ * nothing, or is refused by its name where `onMissing` is FAIL, as is a snippet that is not there; one that a block or `default` asks about is no such variable.
  *
  * @throws RenderRefusal for what is no template, beyond 1,048,576 characters, 500,000 steps, and snippets nested 5 deep
  */
@@ -119,7 +119,10 @@ function namesOf({ names }: Each, scope: Scope, value: unknown, key: unknown): N
 
 function bring(step: Snippet, scope: Scope, text: Text): string {
   const source = text.printing.context.snippets.get(step.name)
-  if (source === undefined) return ''
+  if (source === undefined) {
+    if (text.printing.isStrict) throw new RenderRefusal(`Line ${step.line}: there is no snippet '${step.name}'.`)
+    return ''
+  }
   const above = [...text.above, step.name]
   if (above.length > MAX_SNIPPETS) throw new RenderRefusal(`Snippets nest deeper than ${MAX_SNIPPETS}: ${above.join(' > ')}.`)
   const given = step.context === null ? scope.context : evaluate(step.context, scope, text, false)

@@ -31,8 +31,17 @@ export function renderPush({ job, title, blocks }: Message): Rendered {
     )
   }
   const body = plainText(blocks, MANNER)
-  const shown = cutBytes(title || firstLine(body), Math.min(LONGEST_TITLE, room))
-  return { title: shown, text: cutBytes(body, room - jsonBytes(shown)), payload }
+  const [head, rest] = title === '' ? headOf(body) : [title, body]
+  const shown = cutBytes(head, Math.min(LONGEST_TITLE, room))
+  return { title: shown, text: cutBytes(rest, room - jsonBytes(shown)), payload }
+}
+
+/** A device shows no message without a title: the first line is it then, and is not said twice where all of it stands there. */
+function headOf(body: string): readonly [title: string, text: string] {
+  const said = body.trim()
+  const [first] = said.split('\n', 1)
+  const head = firstLine(said)
+  return [head, head === first ? said.slice(first.length).trim() : said]
 }
 
 const dataOf = (data: Json, trackingUrl: string | null): Json => (trackingUrl === null ? data : { ...data, trackingUrl })

@@ -3,7 +3,7 @@ import type { Manner } from './block.ts'
 import { type Message, underTitle } from './message.ts'
 
 /** Signs that the alphabet of text messages has: one that it has not would make every part shorter. */
-const MANNER: Manner = { bullet: '-', divider: '---', links: true, images: false, actions: true }
+const MANNER: Manner = { bullet: '-', divider: '', links: true, images: false, actions: true }
 
 /** A text message: the title above the body. payload: in how many parts it goes, SmsSize. */
 export function renderSms({ title, blocks }: Message): Rendered {

@@ -54,7 +54,7 @@ describe('A text message', () => {
       ],
     }
     const { text, payload } = await renderContent(content, { channel: 'SMS' })
-    expect(text).toBe('Order\n\n- Tea\n\na - b - c\n\n---\n\nPay: https://x.example/7')
+    expect(text).toBe('Order\n\n- Tea\n\na - b - c\n\nPay: https://x.example/7')
     expect(payload).toMatchObject({ encoding: 'GSM_7' })
   })
 })
@@ -62,7 +62,7 @@ describe('A text message', () => {
 describe('A push message', () => {
   test('has the first line as its title where it has none, and tells no addresses', async () => {
     const said = await push({ body: 'Hello [you](https://x.example)\nMore' })
-    expect(said).toEqual({ title: 'Hello you', text: 'Hello you\nMore', payload: {} })
+    expect(said).toEqual({ title: 'Hello you', text: 'More', payload: {} })
   })
 
   test('brings where to tell what became of it, where that is asked for', async () => {
@@ -152,6 +152,34 @@ describe('Titles on every channel', () => {
     expect(subject).toBe(expected)
     const { text, blocks } = await renderContent({ title: '{{v}}', body: 'x' }, { channel: 'DIRECT_MESSAGE', data: { v } })
     expect([text, blocks![0]]).toEqual([`${expected}\n\nx`, { kind: 'heading', level: 1, spans: [{ text: expected }] }])
+  })
+})
+
+describe('What is not there', () => {
+  test('is no line of a text message, a push or an inbox: a divider', async () => {
+    const content: Content = { elements: [{ type: 'text', content: 'a' }, { type: 'divider' }, { type: 'text', content: 'b' }] }
+    for (const channel of ['SMS', 'INBOX'] as const) expect((await renderContent(content, { channel })).text).toBe('a\n\nb')
+    expect(await push(content)).toMatchObject({ title: 'a', text: 'b' })
+  })
+
+  test('fails under FAIL by its name: a snippet; a list that is looped over is empty, as in each', async () => {
+    const loop: Content = {
+      elements: [
+        { type: 'text', loop: 'data.nope', content: 'x' },
+        { type: 'text', content: 'ok' },
+      ],
+    }
+    expect((await push(loop, { onMissing: 'FAIL' })).title).toBe('ok')
+    await expect(push({ body: 'x\n{{> nope}}' }, { onMissing: 'FAIL' })).rejects.toThrow(
+      "body: line 2: there is no snippet 'nope'.",
+    )
+  })
+
+  test('is not said twice: a push without a title has its first line as one', async () => {
+    expect(await push({ body: 'Only a line' })).toMatchObject({ title: 'Only a line', text: '' })
+    expect(await push({ body: 'First\n\nthen\nmore' })).toMatchObject({ title: 'First', text: 'then\nmore' })
+    const long = 'word '.repeat(40).trim()
+    expect((await push({ body: long })).text).toBe(long)
   })
 })
 
