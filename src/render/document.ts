@@ -43,6 +43,8 @@ export interface Node<E extends NodeElement = NodeElement> {
   readonly path: string
   /** Of fields that stand elsewhere than in the element: a translation, or title and body. */
   readonly places: Readonly<Record<string, string>>
+  /** Of the translation that it is in: `fr-CA`. */
+  readonly locale?: string
 }
 
 /** Of an element's field, for a sentence about it: `elements.2.content`. */
@@ -155,7 +157,13 @@ function nodeOf(element: NodeElement, path: string, audience: Audience): Node {
   const translated = locales && audience.locale !== null ? translationOf(locales, audience.locale) : null
   if (translated === null) return { element, nodes, path, places: {} }
   const places = Object.keys(translated.fields).map((field) => [field, `${path}.locales.${translated.key}.${field}`] as const)
-  return { element: { ...element, ...translated.fields }, nodes, path, places: Object.fromEntries(places) }
+  return {
+    element: { ...element, ...translated.fields },
+    nodes,
+    path,
+    places: Object.fromEntries(places),
+    locale: translated.key,
+  }
 }
 
 /** For fr-CA: that of fr-CA, else that of fr, else none, and the base text holds (reference: courier 1.5, control flow). */

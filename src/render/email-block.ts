@@ -12,6 +12,8 @@ export interface Look {
   readonly size: TextSize
   /** Around a message: what stands there is smaller and quieter. */
   readonly isSoft: boolean
+  /** Lists and quotes begin at the right. */
+  readonly isRightToLeft: boolean
   /** They have a colour of their own, which is set around them. */
   readonly isColored: boolean
   /** Of a quote's own line; null for ours. */
@@ -59,11 +61,12 @@ export const typeOf = ({ size, line, weight, above = 0, space }: TextSize) =>
 
 /** A table, since Outlook on Windows knows no line beside anything else. */
 function quoteHtml(spans: readonly Span[], look: Look): string {
-  const { line, size } = look
+  const { line, size, isRightToLeft } = look
+  const [start, padding] = isRightToLeft ? ['right', '2px 16px 2px 0'] : ['left', '2px 0 2px 16px']
   const edge = line ? `class="${lineClass(line)}"` : 'class="edge"'
   return (
     `<table role="presentation" cellpadding="0" cellspacing="0" border="0" width="100%" style="margin:0 0 ${size.space + 4}px"><tr>` +
-    `<td ${edge} style="border-left:3px solid ${line ?? LIGHT.line};padding:2px 0 2px 16px">` +
+    `<td ${edge} style="border-${start}:3px solid ${line ?? LIGHT.line};padding:${padding}">` +
     `<p class="soft" style="${typeOf({ ...size, space: 0 })};color:${LIGHT.soft}">${spansHtml(spans, look)}</p></td></tr></table>`
   )
 }
@@ -78,7 +81,7 @@ function listHtml({ ordered, items }: List, look: Look, isOuter: boolean): strin
     const children = item.children ? listHtml(item.children, look, false) : ''
     return `<li${colored} style="margin:0 0 6px;font-size:${size}px;line-height:${line}px${background}">${spansHtml(item.spans, look)}${children}</li>`
   })
-  return `<${tag} style="margin:${isOuter ? '0' : '6px'} 0 ${isOuter ? space : 0}px;padding:0 0 0 24px">${inner.join('')}</${tag}>`
+  return `<${tag} style="margin:${isOuter ? '0' : '6px'} 0 ${isOuter ? space : 0}px;padding:${look.isRightToLeft ? '0 24px 0 0' : '0 0 0 24px'}">${inner.join('')}</${tag}>`
 }
 
 export function spansHtml(spans: readonly EmailSpan[], look: Look): string {

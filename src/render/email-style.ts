@@ -4,6 +4,9 @@ import { colorOf, inkOn, isGrey, isReadable, readableOn, surfaceOn } from './col
 /** How every email looks: sizes, and two sets of colours, of which the dark one goes over the other where a reader wants it dark. */
 
 export const FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
+/** Of rows in a plain table (email-row.ts). */
+export const ROW_FONT = `16px/26px ${FONT}`
+export const ROW_CLASS = 'row'
 export const MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace"
 
 /** Pixels. A card of 600, its texts 32 from each side: 24 of the section, 8 of the column, so that columns are 16 apart. */
@@ -92,7 +95,9 @@ export function sheet({ dark }: Tones, classes: Iterable<string>, isDarkToo: boo
     `@media (prefers-color-scheme:dark){${rules.map((rule) => written(rule, '')).join('')}}`,
     rules.map((rule) => written(rule, '[data-ogsc] ')).join(''),
   ]
-  return [...(isDarkToo ? inDark : []), phoneRules(classes)].join('\n')
+  // In Outlook on Windows cells do not have the font of their table.
+  const rows = [...classes].includes(ROW_CLASS) ? [`.${ROW_CLASS} td{font:${ROW_FONT}}`] : []
+  return [...(isDarkToo ? inDark : []), ...rows, phoneRules(classes)].join('\n')
 }
 
 const written = ([selectors, declarations]: Rule, before: string) =>

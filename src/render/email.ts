@@ -4,6 +4,7 @@ import { plainText } from './block.ts'
 import type { BrandEmail, RenderedBrand } from './brand.ts'
 import { withPlace } from './brand-layout.ts'
 import { colorOf } from './color.ts'
+import { isFixedRow } from './columns.ts'
 import { type Document, type Node, placeOf } from './document.ts'
 import type { ActionElement, HtmlElement, ListElement, QuoteElement, TextElement } from './element.ts'
 import { blocksHtml, type Look } from './email-block.ts'
@@ -13,7 +14,8 @@ import { hrefOf, imageOf, listBlocks, markdownBlocks, quoteBlocks, type Scene, t
 import { at, eachShown, type FlowState, printAt, printField } from './flow.ts'
 import { escapeHtml, fillHole, type Relink, relinkHtml } from './html.ts'
 import type { RenderJob } from './job.ts'
-import { isFixedRow, layOut, slot } from './layout.ts'
+import { hintIn, languageOf } from './language.ts'
+import { layOut, slot } from './layout.ts'
 import { cutText, firstLine } from './line.ts'
 import { createRelink } from './link.ts'
 import { addRow } from './row.ts'
@@ -38,7 +40,7 @@ export async function renderEmail(
   const raw = document.raw?.content
   const mail =
     raw?.html === undefined
-      ? await Mail.write(withRawText(document), { state, relink, brand, urls: job.values.urls })
+      ? await Mail.write(withRawText(document), { state, relink, brand, urls: job.values.urls, locale: job.locale })
       : { ...(await rawEmail(document.raw!, raw.html, state, relink)), title: '' }
   const { tracking, overridingHtml } = job
   const subject = raw && printAt(raw.subject ?? raw.title ?? '', `${document.raw!.path}.subject`, state, state.top)
@@ -93,6 +95,7 @@ interface Circumstances {
   readonly relink: Relink
   readonly brand: RenderedBrand | null
   readonly urls: Urls
+  readonly locale: string | null
 }
 
 /** What an element says: HTML by the names of its slots; null where it is not shown. */
@@ -123,11 +126,11 @@ class Mail {
     const around = brand?.email?.layout
       ? at('brand.email.layout', () => state.printer.mark(withPlace(brand.email!.layout!, slot('content')), state.top))
       : null
-    const { nodes, parts } = await laidOut(document, brand, around?.text ?? null)
-    return new Mail(given, nodes, around?.values ?? []).#write(parts)
+    const laid = await laidOut(document, given, around?.text ?? null)
+    return new Mail(given, laid, around?.values ?? []).#write(laid.parts)
   }
 
-  private constructor(given: Circumstances, nodes: readonly Node[], values: readonly string[]) {
+  private constructor(given: Circumstances, { nodes, isRightToLeft }: LaidOut, values: readonly string[]) {
     this.#given = given
     this.#nodes = nodes
     this.#values = values
@@ -135,6 +138,7 @@ class Mail {
       tones: tonesOf(given.brand?.colors),
       relink: given.relink,
       size: SIZES.text,
+      isRightToLeft,
       isSoft: false,
       isColored: false,
       line: null,
@@ -282,18 +286,24 @@ const CLOSE: TextSize = { ...SIZES.text, space: 10 }
 interface LaidOut {
   readonly brand: RenderedBrand | null
   readonly around: string | null
+  /** Of the reader's locale, of which the document is not. */
+  readonly hint: string | null
   readonly nodes: readonly Node[]
   readonly parts: readonly Part[]
+  readonly isRightToLeft: boolean
 }
 
 /** The last layout of each document: its messages mostly have one brand. */
 const layouts = new WeakMap<Document, LaidOut>()
 
-async function laidOut(document: Document, brand: RenderedBrand | null, around: string | null): Promise<LaidOut> {
+async function laidOut(document: Document, { brand, locale }: Circumstances, around: string | null): Promise<LaidOut> {
   const known = layouts.get(document)
-  if (known !== undefined && known.brand === brand && known.around === around) return known
-  const { source, nodes } = layOut(document, brand, around && sanitize(around, 'mjml'))
-  const fresh = { brand, around, nodes, parts: await skeletonOf(source, around !== null) }
+  const hint = hintIn(locale)
+  if (known !== undefined && known.brand === brand && known.around === around && known.hint === hint) return known
+  const language = languageOf(document, locale)
+  const { source, nodes } = layOut(document, brand, around && sanitize(around, 'mjml'), language)
+  const { isRightToLeft } = language
+  const fresh = { brand, around, hint, nodes, isRightToLeft, parts: await skeletonOf(source, around !== null) }
   layouts.set(document, fresh)
   return fresh
 }

@@ -1,19 +1,20 @@
 import type { BrandLogo, RenderedBrand } from './brand.ts'
 import { colorOf, readableOn } from './color.ts'
+import { columnWidths, isLightRow, sharedWidths } from './columns.ts'
 import type { Document, Node } from './document.ts'
-import type { ActionElement, ColumnElement, Element, ImageElement } from './element.ts'
+import type { ActionElement, ColumnElement, DividerElement, Element, ImageElement } from './element.ts'
+import { cellImage, cellLine, cellOf, cellWords, rowOf, rowTable, type Words } from './email-row.ts'
 import {
   buttonClass,
   buttonColors,
   FONT,
-  fixedClass,
   GAP,
   groundClass,
   INNER,
   inkClass,
   LIGHT,
   lineClass,
-  restClass,
+  ROW_CLASS,
   SIDE,
   SIZES,
   sheet,
@@ -23,6 +24,7 @@ import {
 } from './email-style.ts'
 import { pixelsOf } from './email-text.ts'
 import { escapeHtml } from './html.ts'
+import type { Language } from './language.ts'
 import { isWebUrl } from './urls.ts'
 
 /**
@@ -41,9 +43,9 @@ export interface Layout {
 }
 
 /** around: the brand's own MJML (cleaned, and its values left out), in which a slot `content` stands for the message. */
-export function layOut(document: Document, brand: RenderedBrand | null, around: string | null): Layout {
-  const paper = new Paper(tonesOf(brand?.colors), brand)
-  const rows = paper.rows(document.nodes)
+export function layOut({ nodes }: Document, brand: RenderedBrand | null, around: string | null, language: Language): Layout {
+  const paper = new Paper(tonesOf(brand?.colors), brand, language)
+  const rows = paper.rows(nodes)
   const source = around === null ? wholeMail(rows, paper, brand) : within(around, rows, paper)
   return { source, nodes: paper.nodes }
 }
@@ -51,23 +53,30 @@ export function layOut(document: Document, brand: RenderedBrand | null, around: 
 const LOGO_WIDTH = 140
 const UNTITLED = `<mj-title>${slot('title')}</mj-title>`
 
-function wholeMail(rows: string, { tones, classes }: Paper, brand: RenderedBrand | null): string {
+function wholeMail(rows: string, { tones, classes, language }: Paper, brand: RenderedBrand | null): string {
   const bar = colorOf(brand?.colors?.primary, brand?.colors)
   const edge = bar === null ? '' : ` border-top="4px solid ${bar}"`
   return (
-    `<mjml><mj-head>${UNTITLED}<mj-breakpoint width="480px" />${DEFAULTS}` +
+    `<mjml${languageOf(language)}><mj-head>${UNTITLED}<mj-breakpoint width="480px" />${defaults(language)}` +
     '<mj-raw><meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark"></mj-raw>' +
     `<mj-style>${sheet(tones, classes, true)}</mj-style></mj-head>` +
     `<mj-body width="${WIDTH}px" background-color="${LIGHT.page}" css-class="page">${space(28)}` +
     `<mj-wrapper css-class="card bar" background-color="${LIGHT.card}" border-radius="10px" padding="32px 0 16px"${edge}>` +
-    `${headOf(brand?.logo ?? null, brand?.name ?? '')}${rows}</mj-wrapper>${footOf()}${space(28)}</mj-body></mjml>`
+    `${headOf(brand?.logo ?? null, brand?.name ?? '', language)}${rows}</mj-wrapper>${footOf()}${space(28)}</mj-body></mjml>`
   )
 }
 
-const DEFAULTS =
-  `<mj-attributes><mj-all font-family="${FONT}" /><mj-section padding="0 ${SIDE}px" /><mj-column padding="0" />` +
+/** As MJML says it. Nothing where it is not known: what is not said is left to the reader's program. */
+const languageOf = ({ tag, isRightToLeft }: Language) =>
+  `${tag === null ? '' : ` lang="${tag}"`}${isRightToLeft ? ' dir="rtl"' : ''}`
+
+const defaults = ({ isRightToLeft }: Language) =>
+  `<mj-attributes>${isRightToLeft ? RIGHT_TO_LEFT : ''}<mj-all font-family="${FONT}" /><mj-section padding="0 ${SIDE}px" /><mj-column padding="0" />` +
   `<mj-text padding="0 ${GAP}px" font-size="${SIZES.text.size}px" line-height="${SIZES.text.line}px" color="${LIGHT.ink}" />` +
   `<mj-image padding="0 ${GAP}px 20px" /><mj-button padding="8px ${GAP}px 20px" /></mj-attributes>`
+
+const RIGHT_TO_LEFT =
+  '<mj-wrapper direction="rtl" /><mj-section direction="rtl" /><mj-group direction="rtl" /><mj-column direction="rtl" /><mj-text align="right" />'
 
 const space = (pixels: number) =>
   `<mj-raw><div style="height:${pixels}px;font-size:${pixels}px;line-height:${pixels}px">&#8202;</div></mj-raw>`
@@ -76,14 +85,14 @@ const raw = (html: string) => `<mj-raw>${html}</mj-raw>`
 const when = (name: string, inner: string) => raw(slot(`+${name}`)) + inner + raw(slot('-'))
 const section = (inner: string) => `<mj-section css-class="side"><mj-column>${inner}</mj-column></mj-section>`
 
-function headOf(logo: BrandLogo | null, name: string): string {
+function headOf(logo: BrandLogo | null, name: string, { isRightToLeft }: Language): string {
   const header = when(
     'header',
     section(`<mj-text css-class="soft" color="${LIGHT.soft}" font-size="14px" line-height="21px">${slot('header')}</mj-text>`),
   )
   if (logo === null || !isWebUrl(logo.url)) return header
   const href = logo.href != null && isWebUrl(logo.href) ? ` href="${escapeHtml(logo.href)}"` : ''
-  const image = `<mj-image align="left" css-class="logo" src="${escapeHtml(logo.url)}"${href} alt="${escapeHtml(logo.alt ?? name)}" width="${LOGO_WIDTH}px" padding="0 ${GAP}px 24px" />`
+  const image = `<mj-image align="${isRightToLeft ? 'right' : 'left'}" css-class="logo" src="${escapeHtml(logo.url)}"${href} alt="${escapeHtml(logo.alt ?? name)}" width="${LOGO_WIDTH}px" padding="0 ${GAP}px 24px" />`
   return section(image) + header
 }
 
@@ -95,14 +104,16 @@ function footOf(): string {
 }
 
 /** The brand's own layout. Its colours are its own, in the dark too: ours would not go with them. */
-function within(around: string, rows: string, { tones, classes }: Paper): string {
+function within(around: string, rows: string, { tones, classes, language }: Paper): string {
   const place = new RegExp(`(?:<mj-raw>\\s*)?${slot('content')}(?:\\s*</mj-raw>)?`)
   const links = when(
     'links',
     section(`<mj-text align="center" color="${LIGHT.soft}" font-size="13px" line-height="20px">${slot('links')}</mj-text>`),
   )
-  const body = around.replace(place, () => rows + links)
-  const head = `${UNTITLED}${DEFAULTS}<mj-style>${sheet(tones, classes, false)}</mj-style>`
+  const body = around
+    .replace(place, () => rows + links)
+    .replace(/<mjml\b(?![^>]*\s(?:lang|dir)=)/, (open) => open + languageOf(language))
+  const head = `${UNTITLED}${defaults(language)}<mj-style>${sheet(tones, classes, false)}</mj-style>`
   return /<mj-head\b[^>]*>/.test(body)
     ? body.replace(/<mj-head\b[^>]*>/, (open) => open + head)
     : body.replace(/<mjml\b[^>]*>/, (open) => `${open}<mj-head>${head}</mj-head>`)
@@ -113,27 +124,29 @@ function within(around: string, rows: string, { tones, classes }: Paper): string
 /** What the elements of one mail have in common while they are laid out. */
 class Paper {
   readonly tones: Tones
+  readonly language: Language
   readonly nodes: Node[] = []
   /** Those that the sheet has to know (email-style.ts). */
   readonly classes = new Set<string>()
   readonly #colors: RenderedBrand['colors']
 
-  constructor(tones: Tones, brand: RenderedBrand | null) {
+  constructor(tones: Tones, brand: RenderedBrand | null, language: Language) {
     this.tones = tones
+    this.language = language
     this.#colors = brand?.colors ?? null
   }
 
   /** Rows of the mail: what needs the whole width has its own, all else stands in one column. */
   rows(nodes: readonly Node[]): string {
     let mjml = ''
-    let column = ''
+    let column: Node[] = []
     const close = () => {
-      if (column !== '') mjml += section(column)
-      column = ''
+      if (column.length > 0) mjml += section(this.#stack(column, { room: INNER, isMirrored: false }))
+      column = []
     }
     for (const node of nodes) {
       if (!isWide(node)) {
-        column += this.#shown(node, () => this.#block(node, INNER))
+        column.push(node)
         continue
       }
       close()
@@ -144,9 +157,73 @@ class Paper {
   }
 
   /** An element between the slots that open and close it. */
-  #shown(node: Node, inner: () => string): string {
+  #shown(node: Node, inner: () => string, slotted = raw): string {
     const number = this.nodes.push(node) - 1
-    return raw(slot(`+${number}`)) + inner() + raw(slot('-'))
+    return slotted(slot(`+${number}`)) + inner() + slotted(slot('-'))
+  }
+
+  /** Elements beneath each other in a column of MJML. Rows of the same columns that follow each other are of one table. */
+  #stack(nodes: readonly Node[], place: Place): string {
+    let mjml = ''
+    let rows = ''
+    let widths = ''
+    const close = () => {
+      if (rows !== '') mjml += raw(rowTable(rows, this.language.isRightToLeft, this.#known(ROW_CLASS)))
+      rows = ''
+    }
+    for (const node of nodes) {
+      const own = isLightRow(node) ? sharedWidths(node) : null
+      if (own === null || own !== widths) close()
+      widths = own ?? ''
+      if (own !== null) rows += this.#shown(node, () => this.#row(node), asItIs)
+      else mjml += this.#shown(node, () => this.#block(node, place))
+    }
+    close()
+    return mjml
+  }
+
+  #row({ nodes }: Node): string {
+    const columns = nodes as readonly Node<ColumnElement>[]
+    const { columns: widths } = columnWidths(columns.map(({ element }) => element.width))
+    const cells = columns.map((node, index) =>
+      this.#shown(
+        node,
+        () => {
+          const { pixels } = widths[index]!
+          const place = { room: pixels - 2 * GAP, isMirrored: this.language.isRightToLeft }
+          // Words that stand alone need no box of their own.
+          const words = node.nodes.length === 1 ? this.#words(node.nodes[0]!, place) : null
+          const inner = node.nodes.map((one) =>
+            this.#shown(one, () => (words === null ? this.#inCell(one, place) : slot('html')), asItIs),
+          )
+          return cellOf(inner.join(''), node.element.width === undefined ? null : pixels, words)
+        },
+        asItIs,
+      ),
+    )
+    return rowOf(cells.join(''))
+  }
+
+  #inCell(node: Node, place: Place): string {
+    const { element } = node
+    const words = this.#words(node, place)
+    if (words !== null) return cellWords(words, slot('html'))
+    switch (element.type) {
+      case 'image': {
+        const { align, pixels } = imageSize(element, place.room)
+        const href = element.href === undefined ? null : slot('href')
+        const side = this.#side(align, place) ?? 'center'
+        return cellImage({ src: slot('src'), alt: slot('alt'), href, pixels: pixels ?? place.room, align: side })
+      }
+      case 'divider': {
+        const { look, color } = this.#rule(element)
+        return cellLine(look, color)
+      }
+      case 'group':
+        return node.nodes.map((one) => this.#shown(one, () => this.#inCell(one, place), asItIs)).join('')
+      default:
+        return ''
+    }
   }
 
   #columns({ nodes }: Node): string {
@@ -155,56 +232,79 @@ class Paper {
     const inner = columns.map((node, index) =>
       this.#shown(node, () => {
         const { pixels, share, look } = widths.columns[index]!
-        const blocks = node.nodes.map((one) => this.#shown(one, () => this.#block(one, pixels - 2 * GAP))).join('')
+        const place = { room: pixels - 2 * GAP, isMirrored: this.language.isRightToLeft }
+        const blocks = node.nodes.map((one) => this.#shown(one, () => this.#block(one, place))).join('')
         const named = look === null ? '' : ` css-class="${this.#known(look)}"`
         return `<mj-column width="${share}%"${named}>${blocks}</mj-column>`
       }),
     )
     const row = widths.isFixed ? `<mj-group>${inner.join('')}</mj-group>` : inner.join('')
-    return `<mj-section css-class="side" text-align="left">${row}</mj-section>`
+    return `<mj-section css-class="side" text-align="${this.language.isRightToLeft ? 'right' : 'left'}">${row}</mj-section>`
   }
 
-  #block(node: Node, width: number): string {
+  #block(node: Node, place: Place): string {
+    const words = this.#words(node, place)
+    if (words !== null) return text(words)
     const element = node.element as Exclude<Element, { type: 'columns' | 'channel' }>
     switch (element.type) {
-      case 'meta':
-        return text('ink', '')
-      case 'text': {
-        const ink = this.#ink(element.color)
-        this.#partColors(node)
-        return text(
-          ink === null ? 'ink' : this.#known(inkClass(ink.asked)),
-          alignOf(element.align) + (ink === null ? '' : ` color="${ink.light}"`),
-        )
-      }
-      case 'quote': {
-        const line = colorOf(element.border_color, this.#colors)
-        if (line !== null) this.#known(lineClass(line))
-        return text('ink', alignOf(element.align))
-      }
-      case 'list':
-        this.#partColors(node)
-        return text('ink', '')
-      case 'html':
-        return text('ink', '')
       case 'action':
-        return this.#action(element)
+        return this.#button(element, this.#side(element.align, place))
       case 'image':
-        return imageMjml(element, width)
+        return imageMjml(element, place.room, this.#side(element.align, place))
       case 'divider': {
-        const line = colorOf(element.color, this.#colors)
-        const look = line === null ? 'rule' : this.#known(lineClass(line))
-        return `<mj-divider css-class="${look}" border-width="1px" border-color="${line ?? LIGHT.line}" padding="8px ${GAP}px 24px" />`
+        const { look, color } = this.#rule(element)
+        return `<mj-divider css-class="${look}" border-width="1px" border-color="${color}" padding="8px ${GAP}px 24px" />`
       }
       case 'group':
-        return node.nodes.map((one) => this.#shown(one, () => this.#block(one, width))).join('')
+        return this.#stack(node.nodes, place)
       default:
         return ''
     }
   }
 
-  #action({ align, background_color, color, style }: ActionElement): string {
-    if (style === 'link') return text('ink', alignOf(align === 'full' ? 'left' : (align ?? 'left')))
+  /** How an element's words stand; null for one that is more than words. */
+  #words(node: Node, place: Place): Words | null {
+    const { element } = node
+    const plain = { look: 'ink', color: null, align: undefined }
+    switch (element.type) {
+      case 'meta':
+      case 'html':
+        return plain
+      case 'text': {
+        const ink = this.#ink(element.color)
+        this.#partColors(node)
+        const align = this.#side(element.align, place)
+        return ink === null ? { ...plain, align } : { look: this.#known(inkClass(ink.asked)), color: ink.light, align }
+      }
+      case 'quote': {
+        const line = colorOf(element.border_color, this.#colors)
+        if (line !== null) this.#known(lineClass(line))
+        return { ...plain, align: this.#side(element.align, place) }
+      }
+      case 'list':
+        this.#partColors(node)
+        return plain
+      case 'action': {
+        const align = element.align === 'full' ? undefined : element.align
+        return element.style === 'link' ? { ...plain, align: this.#side(align, place) } : null
+      }
+      default:
+        return null
+    }
+  }
+
+  /** What stands in columns is mirrored with them. */
+  #side<A extends string>(align: A | undefined, { isMirrored }: Place): A | 'left' | 'right' | undefined {
+    if (!isMirrored) return align
+    return align === 'left' ? 'right' : align === 'right' ? 'left' : align
+  }
+
+  #rule({ color }: DividerElement) {
+    const line = colorOf(color, this.#colors)
+    return line === null ? { look: 'rule', color: LIGHT.line } : { look: this.#known(lineClass(line)), color: line }
+  }
+
+  #button({ background_color, color }: ActionElement, align: ActionElement['align']): string {
     const ground = colorOf(background_color, this.#colors) ?? this.tones.accent
     const { light } = buttonColors(ground, colorOf(color, this.#colors))
     const wide = align === 'full' ? 'align="center" width="100%"' : `align="${align ?? 'center'}"`
@@ -237,55 +337,31 @@ class Paper {
   }
 }
 
-const text = (look: string, attributes: string) => `<mj-text css-class="${look}"${attributes}>${slot('html')}</mj-text>`
-
-const alignOf = (align: string | undefined) => (align === undefined ? '' : ` align="${align}"`)
-
-const isWide = ({ element, nodes }: Node): boolean =>
-  element.type === 'columns' || (element.type === 'group' && nodes.some(isWide))
-
-function imageMjml({ width, align, href }: ImageElement, room: number): string {
-  const share = /^(\d{1,3})(?:\.\d+)?%$/.exec(String(width ?? '').trim())?.[1]
-  const wanted = share === undefined ? pixelsOf(width) : (room * Number(share)) / 100
-  const wide =
-    align === 'full' || wanted === null
-      ? ' fluid-on-mobile="true"'
-      : ` width="${Math.max(1, Math.min(room, Math.round(wanted)))}px"`
-  const linked = href === undefined ? '' : ` href="${slot('href')}"`
-  return `<mj-image align="${align === 'full' ? 'center' : (align ?? 'center')}" src="${slot('src')}" alt="${slot('alt')}"${linked}${wide} />`
+/** Where an element stands: in so many pixels, and whether its sides are those of columns that are mirrored. */
+interface Place {
+  readonly room: number
+  readonly isMirrored: boolean
 }
 
-/** Whether columns stay beside each other on a phone. */
-export const isFixedRow = ({ nodes }: Node): boolean =>
-  columnWidths((nodes as readonly Node<ColumnElement>[]).map(({ element }) => element.width)).isFixed
+const asItIs = (html: string) => html
 
-/** Beside each other, columns are 552 pixels wide in all. */
-const ROOM = WIDTH - 2 * SIDE
-/** So much of the row stays for the column that has no width, that it holds words on a phone as well. */
-const LEAST_ROOM = 150
-const PHONE_ROOM = 327
+const text = ({ look, color, align }: Words) =>
+  `<mj-text css-class="${look}"${align === undefined ? '' : ` align="${align}"`}${color === null ? '' : ` color="${color}"`}>${slot('html')}</mj-text>`
 
-/**
- * How wide columns are, in pixels and as shares of a row. Those without a width share what is left. isFixed: all but one are
- * given in pixels, few enough to stay beside it on a phone, like the prices of a receipt.
- */
-export function columnWidths(widths: readonly (string | number | undefined)[]) {
-  const given = widths.map((width) => {
-    const share = /^(\d{1,3}(?:\.\d+)?)%$/.exec(String(width ?? '').trim())?.[1]
-    return share === undefined ? pixelsOf(width) : (ROOM * Number(share)) / 100
-  })
-  const open = given.filter((width) => width === null).length
-  const taken = given.reduce<number>((sum, width) => sum + (width ?? 0), 0)
-  const left = open === 0 ? 0 : Math.max(ROOM - taken, open * 60) / open
-  const total = Math.max(taken + left * open, 1)
-  // Columns that are more than the row all become narrower; fewer keep their widths.
-  const scale = total > ROOM ? ROOM / total : 1
-  const isFixed =
-    open === 1 && widths.length > 1 && !widths.some((width) => String(width).includes('%')) && taken <= PHONE_ROOM - LEAST_ROOM
-  const columns = given.map((width) => {
-    const pixels = (width ?? left) * scale
-    const share = Math.floor((pixels / ROOM) * 10_000) / 100
-    return { pixels, share, look: !isFixed ? null : width === null ? restClass(taken) : fixedClass(width) }
-  })
-  return { columns, isFixed }
+const isWide = (node: Node): boolean =>
+  (node.element.type === 'columns' && !isLightRow(node)) || (node.element.type === 'group' && node.nodes.some(isWide))
+
+/** pixels: null for as many as there are. */
+function imageSize({ width, align }: ImageElement, room: number) {
+  const share = /^(\d{1,3})(?:\.\d+)?%$/.exec(String(width ?? '').trim())?.[1]
+  const wanted = share === undefined ? pixelsOf(width) : (room * Number(share)) / 100
+  const pixels = align === 'full' || wanted === null ? null : Math.max(1, Math.min(room, Math.round(wanted)))
+  return { pixels, align: align === 'full' ? undefined : align }
+}
+
+function imageMjml(element: ImageElement, room: number, side: string | undefined): string {
+  const { pixels } = imageSize(element, room)
+  const wide = pixels === null ? ' fluid-on-mobile="true"' : ` width="${pixels}px"`
+  const linked = element.href === undefined ? '' : ` href="${slot('href')}"`
+  return `<mj-image align="${side === 'full' ? 'center' : (side ?? 'center')}" src="${slot('src')}" alt="${slot('alt')}"${linked}${wide} />`
 }

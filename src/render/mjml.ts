@@ -53,7 +53,8 @@ async function compile(source: string, isAuthors: boolean): Promise<string> {
       keepComments: false,
       validationLevel: 'skip',
     })
-    return squeezed(html)
+    // What MJML says where its author names no language, which is that none is known.
+    return squeezed(html.replaceAll(' lang="und"', ''))
   } catch (error) {
     if (error instanceof RangeError) throw new RenderRefusal('The elements lie too deep in each other to be laid out.')
     if (!isAuthors) throw error

@@ -8,6 +8,7 @@ import type { Content, Element, RawContent } from '../../src/render/element.ts'
 import { relinkHtml } from '../../src/render/html.ts'
 import { signLink } from '../../src/render/link.ts'
 import { RenderRefusal } from '../../src/render/template.ts'
+import { starter } from '../support/starters.ts'
 import { type Given, renderContent } from './job.ts'
 import { nasty, treeOf } from './tree.ts'
 
@@ -156,11 +157,24 @@ describe('The look', () => {
       elements: [{ type: 'text' as const, content }],
     })
     const fixed = await send(elements({ type: 'columns', elements: [column('Tea'), column('€2', '90px')] }))
-    expect(fixed.html).toContain('.fixed-90{width:90px!important}')
+    expect(fixed.html).toMatch(/<tr valign="top"><td class="ink" [^>]*>.*Tea.*<td class="ink" width="90" [^>]*>.*€2.*<\/tr>/)
     expect(fixed.text).toBe('Tea: €2')
+    const button = { type: 'action' as const, content: 'Go', href: 'https://a.example' }
+    const boxed = await send(
+      elements({ type: 'columns', elements: [column('Tea'), { ...column('', '90px'), elements: [button] }] }),
+    )
+    expect(boxed.html).toContain('.fixed-90{width:90px!important}')
     const open = await send(elements({ type: 'columns', elements: [column('a', '50%'), column('b')] }))
     expect(open.html).not.toMatch(/\.(?:fixed|rest)-/)
     expect(open.html).toContain('mj-column-per-50')
+  })
+
+  test('of a receipt of a hundred lines is light enough for Gmail, which cuts off what is beyond 102 KB', async () => {
+    const { content, sample } = starter('receipt')
+    const lines = Array.from({ length: 100 }, (_one, index) => ({ name: `Coffee no. ${index}`, quantity: 2, price: 11.9 }))
+    const { html } = await send(content, { data: { ...sample, lines }, urls: URLS, tracking: { openUrl: 'https://c.example/o' } })
+    expect(html).toContain('Coffee no. 99')
+    expect(Buffer.byteLength(html)).toBeLessThan(100_000)
   })
 
   test('is laid out for no more than a mail program shows: beyond that its message fails', async () => {

@@ -149,6 +149,75 @@ export const SAMPLES: Readonly<Record<string, Content>> = {
       },
     ],
   },
+  rows: {
+    title: 'Rows',
+    elements: [
+      {
+        type: 'columns',
+        loop: 'lines',
+        elements: [
+          {
+            type: 'column',
+            width: '64px',
+            elements: [{ type: 'image', src: 'https://shop.example/{{$.index}}.png', width: 48, align: 'left', href: '{{url}}' }],
+          },
+          {
+            type: 'column',
+            elements: [
+              { type: 'text', content: '{{$.item.name}}', color: '{{brand.colors.primary}}' },
+              { type: 'text', content: '{{$.item.notes}}', text_style: 'subtext', if: 'size(item.notes) > 0' },
+              { type: 'action', content: 'Again', href: '{{url}}', style: 'link' },
+            ],
+          },
+          { type: 'column', width: '90px', elements: [{ type: 'text', content: '{{$.item.price}}', align: 'right' }] },
+        ],
+      },
+      {
+        type: 'columns',
+        elements: [
+          { type: 'column', elements: [{ type: 'text', content: 'Total', bold: true }] },
+          {
+            type: 'column',
+            width: '90px',
+            elements: [{ type: 'text', content: '€ 15.50', align: 'right' }, { type: 'divider' }],
+          },
+        ],
+      },
+    ],
+  },
+  'right-to-left': {
+    title: 'طلبك {{id}}',
+    elements: [
+      { type: 'text', text_style: 'h1', content: 'شكرا لك' },
+      { type: 'text', content: 'نص **غامق** مع رقم 42 and English, [رابط]({{url}}).' },
+      {
+        type: 'list',
+        list_type: 'ordered',
+        elements: [
+          { type: 'list-item', content: 'أولا' },
+          { type: 'list-item', content: 'ثانيا' },
+        ],
+      },
+      { type: 'quote', content: 'اقتباس من عميل' },
+      {
+        type: 'columns',
+        loop: 'lines',
+        elements: [
+          { type: 'column', elements: [{ type: 'text', content: 'قهوة' }] },
+          { type: 'column', width: '90px', elements: [{ type: 'text', content: '{{$.item.price}}', align: 'right' }] },
+        ],
+      },
+      {
+        type: 'columns',
+        elements: [
+          { type: 'column', elements: [{ type: 'text', content: 'العنوان' }] },
+          { type: 'column', elements: [{ type: 'text', content: 'الدفع' }] },
+        ],
+      },
+      { type: 'action', content: 'افتح الطلب', href: '{{url}}' },
+      { type: 'action', content: 'لاحقا', href: '{{url}}', style: 'link' },
+    ],
+  },
   html: {
     title: 'HTML',
     elements: [

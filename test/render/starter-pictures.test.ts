@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { openBrowser } from '../support/browser.ts'
 import { STARTERS, starter } from '../support/starters.ts'
 import { renderContent } from './job.ts'
+import { SAMPLES } from './samples.ts'
 
 /**
  * The starter templates as a browser shows them, beside the pictures that were looked at and liked. `UPDATE_PICTURES=1`
@@ -59,6 +60,18 @@ describe.skipIf(browser === null)('The starter template', () => {
       })
     }
   }
+})
+
+describe.skipIf(browser === null)('An email in Arabic', () => {
+  test.each(SCREENS)('looks as it did: $width px, $scheme', async ({ width, scheme }) => {
+    const data = { id: 'A7', url: 'https://shop.example/orders/7', lines: [{ price: '3.00' }, { price: '12.50' }] }
+    const { html } = await renderContent(SAMPLES['right-to-left']!, { data, brand: BRANDS.violet, urls: URLS, locale: 'ar' })
+    const { page } = await open(html!, width, scheme)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    expect(await page.evaluate(FAINT_TEXTS)).toEqual([])
+    await compare(page, `right-to-left-${width}-${scheme}`)
+    await page.close()
+  })
 })
 
 async function open(html: string, width: number, scheme: 'light' | 'dark') {
