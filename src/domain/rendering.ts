@@ -53,13 +53,14 @@ export interface Beside {
 
 /** A message as one channel and account is to render it. */
 export function renderJobOf(
-  { channel, provider }: Reader,
+  reader: Reader,
   occasion: Occasion,
   situation: Situation,
   urls: Urls,
   messageId: string,
   { recipient, tracked = NO_TRACKING }: Beside = {},
 ): RenderJob {
+  const { channel, provider } = reader
   const { environmentId, userId, definition, enqueuedAt } = occasion
   const { data, snapshot, tenant } = situation
   const brand = (channel === 'EMAIL' ? situation.emailBrand : null) ?? situation.brand
@@ -87,8 +88,17 @@ export function renderJobOf(
       },
     },
     tracking: { utm: utmOf(definition, channel, provider), openUrl, clicks, pushUrl },
+    ...(bringsWords(definition, reader) && { mayBeSilent: true }),
     overridingHtml: (channel === 'EMAIL' ? definition.channels?.EMAIL?.override?.html : null) ?? null,
   }
+}
+
+/** Whether what goes over the content has something to show: a text, blocks, a file, or a request in a provider's own words. */
+function bringsWords({ channels, providers }: Definition, { channel, provider }: Reader): boolean {
+  if (provider && providers?.some(({ providerId, override }) => providerId === provider.id && override !== undefined)) return true
+  const { subject, html, text, title, body, preview, blocks, attachments } = channels?.[channel]?.override ?? {}
+  const isShown = [subject, html, text, title, body, preview].some((said) => typeof said === 'string' && said.trim() !== '')
+  return isShown || blocks != null || (attachments !== undefined && attachments.length > 0)
 }
 
 /** What the send says of all its links, under what is said of the channel, under what is said of the account. */

@@ -11,6 +11,7 @@ import type { RenderJob } from './job.ts'
 import { type Message, messageOf } from './message.ts'
 import { createPrinter } from './printer.ts'
 import { renderPush } from './push.ts'
+import { cameToNothing, showsNothing } from './silence.ts'
 import { renderSms } from './sms.ts'
 import { RenderRefusal, type TemplateContext } from './template.ts'
 import { renderWebhook } from './webhook.ts'
@@ -27,7 +28,7 @@ const RENDERERS: { readonly [C in Exclude<Channel, 'EMAIL'>]: (message: Message)
  * What a document says on one channel. Fields that a channel has no use for are left out. The same job renders the same.
  *
  * @throws RenderRefusal for what breaks the limits of templates, elements or the channel, and for a document that has nothing
- * for the channel: it fails the message
+ * for the channel, or came to nothing there with these values: it fails the channel
  */
 export async function render(job: RenderJob): Promise<Rendered> {
   const brand = job.brand === null ? null : brandOf(job.brand)
@@ -37,7 +38,10 @@ export async function render(job: RenderJob): Promise<Rendered> {
   }
   const printer = createPrinter(contextOf(job, brand), { onMissing: job.onMissing })
   if (job.channel === 'EMAIL') return renderEmail(document, createFlow(printer, document.refs), job, brand)
-  return RENDERERS[job.channel](messageOf(job, document, printer))
+  const message = messageOf(job, document, printer)
+  const content = RENDERERS[job.channel](message)
+  if (!job.mayBeSilent && showsNothing(job.channel, message.title, message.blocks, content)) throw cameToNothing(job.channel)
+  return content
 }
 
 function contextOf({ values }: RenderJob, brand: RenderedBrand | null): TemplateContext {

@@ -1,4 +1,3 @@
-import type { Rendered } from '../channels/provider.ts'
 import type { Raw } from './document.ts'
 import { at, type FlowState, markAt, printAt } from './flow.ts'
 import { decode, fillHtml, type Relink } from './html.ts'
@@ -7,8 +6,16 @@ import { sanitize } from './sanitize.ts'
 
 /** HTML that its author wrote: a whole mail, or an element of one. */
 
+/** title: none, since the whole mail is the author's. isSilent: nothing is to be read or seen of it. */
+interface RawMail {
+  readonly title: ''
+  readonly text: string
+  readonly html: string
+  readonly isSilent: boolean
+}
+
 /** A mail in its author's own HTML, or MJML where `transformers` names it. Without a text of its own the HTML is told as text. */
-export async function rawEmail({ content, path }: Raw, html: string, state: FlowState, relink: Relink): Promise<Rendered> {
+export async function rawEmail({ content, path }: Raw, html: string, state: FlowState, relink: Relink): Promise<RawMail> {
   const place = `${path}.html`
   const marked = markAt(html, place, state, state.top)
   const whole = content.transformers?.includes('mjml')
@@ -18,7 +25,8 @@ export async function rawEmail({ content, path }: Raw, html: string, state: Flow
     content.text === undefined
       ? htmlText(at(place, () => fillHtml(whole, marked.values, untouched)))
       : printAt(content.text, `${path}.text`, state, state.top)
-  return { text: text.trim(), html: at(place, () => fillHtml(whole, marked.values, relink)) }
+  const filled = at(place, () => fillHtml(whole, marked.values, relink))
+  return { title: '', text: text.trim(), html: filled, isSilent: text.trim() === '' && isBlankHtml(filled) }
 }
 
 async function compiled(marked: string, place: string): Promise<string> {
@@ -49,6 +57,9 @@ export function htmlElement(
     return { html: fillHtml(clean, values, relink), text: htmlText(fillHtml(clean, values, untouched)) }
   })
 }
+
+/** Whether HTML shows neither text nor a picture. */
+export const isBlankHtml = (html: string) => htmlText(html) === '' && !/<img\b|\bbackground/i.test(html)
 
 /** For readers of the text, where links lead stays what the author wrote. */
 const untouched: Relink = (url) => url

@@ -8,7 +8,7 @@ import { isFixedRow } from './columns.ts'
 import { type Document, type Node, placeOf } from './document.ts'
 import type { ActionElement, HtmlElement, ListElement, QuoteElement, TextElement } from './element.ts'
 import { blocksHtml, type Look } from './email-block.ts'
-import { htmlElement, rawEmail } from './email-raw.ts'
+import { htmlElement, isBlankHtml, rawEmail } from './email-raw.ts'
 import { LIGHT, SIZES, type TextSize, tonesOf } from './email-style.ts'
 import { hrefOf, imageOf, listBlocks, markdownBlocks, quoteBlocks, type Scene, textBlocks } from './email-text.ts'
 import { at, eachShown, type FlowState, printAt, printField } from './flow.ts'
@@ -20,6 +20,7 @@ import { cutText, firstLine } from './line.ts'
 import { createRelink } from './link.ts'
 import { addRow } from './row.ts'
 import { sanitize } from './sanitize.ts'
+import { cameToNothing, isSilent } from './silence.ts'
 import { type Part, skeletonOf } from './skeleton.ts'
 import { type Frame, RenderRefusal } from './template.ts'
 import type { Urls } from './urls.ts'
@@ -28,7 +29,8 @@ import type { Urls } from './urls.ts'
  * A document as an email: HTML that looks alike in all mail programs, a text that says the same, and a subject. The same job
  * gives the same bytes.
  *
- * @throws RenderRefusal for a text that is no template or breaks a limit, and a layout that is no MJML
+ * @throws RenderRefusal for a text that is no template or breaks a limit, a layout that is no MJML, and a mail that says nothing
+ * but what its brand puts around it
  */
 export async function renderEmail(
   document: Document,
@@ -41,9 +43,10 @@ export async function renderEmail(
   const mail =
     raw?.html === undefined
       ? await Mail.write(withRawText(document), { state, relink, brand, urls: job.values.urls, locale: job.locale })
-      : { ...(await rawEmail(document.raw!, raw.html, state, relink)), title: '' }
+      : await rawEmail(document.raw!, raw.html, state, relink)
   const { tracking, overridingHtml } = job
   const subject = raw && printAt(raw.subject ?? raw.title ?? '', `${document.raw!.path}.subject`, state, state.top)
+  if (mail.isSilent && !subject && !job.mayBeSilent) throw cameToNothing('EMAIL')
   return {
     subject: subjectOf(subject || mail.title || firstLine(mail.text ?? '')),
     text: mail.text ?? '',
@@ -120,6 +123,8 @@ class Mail {
   readonly #html: string[] = []
   #left = LONGEST_HTML
   #title = ''
+  /** HTML of its author's own shows something. */
+  #isShown = false
 
   static async write(document: Document, given: Circumstances) {
     const { state, brand } = given
@@ -162,7 +167,8 @@ class Mail {
     const html = this.#html.map((text) => (text === TITLE ? escapeHtml(this.#title) : text)).join('')
     // What stands around a message does not say what it is about.
     const title = this.#title || firstLine(plainText(blocks))
-    return { title, html, text: asText({ header, blocks, footer, links: linksOf(urls) }) }
+    const silent = !this.#isShown && isSilent(this.#title, blocks)
+    return { title, isSilent: silent, html, text: asText({ header, blocks, footer, links: linksOf(urls) }) }
   }
 
   #around(name: keyof BrandEmail): readonly Block[] {
@@ -236,6 +242,7 @@ class Mail {
       case 'html': {
         const { html, text } = htmlElement((element as HtmlElement).content, placeOf(node, 'content'), { state, relink }, frame)
         if (text !== '') blocks.push({ kind: 'text', spans: [{ text }] })
+        this.#isShown ||= !isBlankHtml(html)
         return { html: `<div style="margin:0 0 16px">${html}</div>` }
       }
       case 'divider':

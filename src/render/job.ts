@@ -19,6 +19,8 @@ export interface RenderJob {
   readonly onMissing: MissingVariable
   readonly values: RenderValues
   readonly tracking: Tracking
+  /** The send brings words of its own for the channel or the account, so that the content need have none there. */
+  readonly mayBeSilent?: true
   /** Email: HTML that is sent instead of what is rendered, as it stands but for its links and the pixel; null for none. */
   readonly overridingHtml: string | null
 }

@@ -88,3 +88,26 @@ describe('A channel whose text cannot be rendered fails alone', () => {
     expect(deliveries.map(({ providerId }) => providerId)).toEqual(['post'])
   })
 })
+
+describe('A channel on which a message came to nothing', () => {
+  const EMPTY = { content: { elements: [{ type: 'text', content: 'Hi', if: 'data.there' }] }, data: { there: false } }
+  const byEmail = { routing: { method: 'SINGLE' as const, channels: [{ channel: 'EMAIL' as const }] } }
+
+  test('is not called: the message ends RENDER_ERROR', async () => {
+    const { status, last } = await sendOne({ ...EMPTY, ...byEmail })
+    expect({ status, reason: last!.reason }).toEqual({ status: 'UNDELIVERABLE', reason: 'RENDER_ERROR' })
+    expect(last!.error).toContain('The content says nothing on EMAIL')
+    expect(office.post.calls).toEqual([])
+  })
+
+  test('is called where the send brings words of its own for it', async () => {
+    const { status } = await sendOne({ ...EMPTY, ...byEmail, channels: { email: { override: { text: 'Hi.' } } } })
+    expect(status).toBe('SENT')
+    expect(office.post.calls.map(({ content }) => content.text)).toEqual(['Hi.'])
+  })
+
+  test('is called where the send brings a request of its own for the account', async () => {
+    const providers = [{ providerId: 'post', override: { template_id: 'd-1' } }]
+    expect(await sendOne({ ...EMPTY, ...byEmail, providers })).toMatchObject({ status: 'SENT' })
+  })
+})
