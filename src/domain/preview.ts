@@ -103,7 +103,7 @@ function refusalOfOutputs(refused: readonly RefusedOutput[], field: string): Ref
 
 const originOf = ({ kind }: PreviewSource) => (kind === 'message' ? 'messageId' : kind)
 
-/** All at once: they are one batch of the threads, apart from the messages of those they are about. */
+/** All at once: they are one batch of the threads, and take turns with messages of the same tenant. */
 async function renderEach(parts: ShowingParts, occasion: Occasion, input: CheckedPreview): Promise<readonly Result[]> {
   const { db, builtIns, renderer, links, now } = parts
   const { environmentId, tenantId } = occasion
@@ -113,7 +113,7 @@ async function renderEach(parts: ShowingParts, occasion: Occasion, input: Checke
   // Whoever looks at it wants to see where the links would stand, also where nobody is named.
   const urls = urlsOf({ ...occasion, userId: occasion.userId ?? 'preview' }, situation, links)
   const messageId = input.source.kind === 'message' ? input.source.id : newId('msg')
-  const fairnessKey = `${fairnessOf(environmentId, tenantId)}\npreview`
+  const fairnessKey = fairnessOf(environmentId, tenantId)
   const { accounts } = situation.snapshot
   const { content } = occasion.definition
   return Promise.all(

@@ -169,16 +169,23 @@ function nodeOf(element: NodeElement, path: string, audience: Audience): Node {
 /** For fr-CA: that of fr-CA, else that of fr, else none, and the base text holds (reference: courier 1.5, control flow). */
 function translationOf(locales: Locales<object>, locale: string) {
   const keys = Object.keys(locales)
-  const parts = plain(locale).split('-')
-  for (let count = parts.length; count > 0; count -= 1) {
-    const wanted = parts.slice(0, count).join('-')
-    const key = keys.find((one) => plain(one) === wanted)
+  for (const wanted of localesFrom(locale)) {
+    const key = keys.find((one) => plainLocale(one) === wanted)
     if (key !== undefined) return { key, fields: locales[key]! }
   }
   return null
 }
 
-const plain = (locale: string) => locale.replaceAll('_', '-').toLowerCase()
+/** No content names a locale by more, and what a profile says is of any length. */
+const MOST_SUBTAGS = 8
+
+/** For fr-CA: fr-ca and fr, as `plainLocale` writes them. */
+export function localesFrom(locale: string): readonly string[] {
+  const parts = plainLocale(locale).split('-', MOST_SUBTAGS)
+  return parts.map((_, index) => parts.slice(0, parts.length - index).join('-'))
+}
+
+export const plainLocale = (locale: string) => locale.replaceAll('_', '-').toLowerCase()
 
 function isFor(channels: readonly string[] | undefined, { channel, provider }: Audience): boolean {
   if (channels === undefined) return true

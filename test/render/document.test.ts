@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { resolveDocument, speaksOn } from '../../src/render/document.ts'
 import type { Content, Element } from '../../src/render/element.ts'
-import { renderContent } from './job.ts'
+import { documentOf } from '../../src/render/parsed.ts'
+import { jobOf, renderContent } from './job.ts'
 
 const SLACK = { id: 'acc_slack_1', kind: 'slack' }
 const text = (content: string, more: object = {}): Element => ({ type: 'text', content, ...more })
@@ -170,5 +171,35 @@ describe('A ref', () => {
       text('neither', { if: '!refs.mail.visible && !refs.inner.visible' }),
     ]
     expect(await say(elements)).toBe('neither')
+  })
+})
+
+describe('What is read of a content', () => {
+  const content: Content = {
+    elements: [
+      text('Hello', { locales: { fr: { content: 'Bonjour' }, 'fr-CA': { content: 'Allo' } } }),
+      text('Special', { channels: ['special'] }),
+    ],
+  }
+  const read = (locale: string | null, id = 'any', of = content) =>
+    documentOf(jobOf(of, { channel: 'SMS', locale, provider: { id, kind: 'twilio' } }))
+
+  test('is one for all whom it does not tell apart', () => {
+    expect(read('x-1')).toBe(read('x-2'))
+    expect(read('de')).toBe(read(null, 'other'))
+    expect(read('fr-BE')).toBe(read('FR_be_x'))
+    expect(read('fr-ca-x')).toBe(read('fr-CA'))
+    expect(new Set([read('de'), read('fr'), read('fr-CA'), read('fr', 'special')]).size).toBe(4)
+  })
+
+  test('is not kept beyond its room, however many languages it has', () => {
+    const locales = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`l${index}`, { content: 'x' }]))
+    const many: Content = {
+      elements: [text('x', { locales }), ...Array.from({ length: 1_900 }, () => ({ type: 'divider' as const }))],
+    }
+    const first = read('l0', 'any', many)
+    expect(read('l0', 'any', many)).toBe(first)
+    for (const locale of Object.keys(locales)) read(locale, 'any', many)
+    expect(read('l0', 'any', many)).not.toBe(first)
   })
 })

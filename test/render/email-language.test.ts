@@ -35,6 +35,7 @@ describe('The language of an email', () => {
 
   test("is the reader's where both are written from right to left, as when all words come with the data", async () => {
     expect(languages((await send({ body: 'مرحبا {{name}}' }, { locale: 'ar' })).html)).toEqual(new Set(['ar']))
+    expect(languages((await send({ body: 'مرحبا {{name}}' }, { locale: 'fa' })).html)).toEqual(new Set(['fa']))
     expect(languages((await send({ body: '{{text}}' }, { locale: 'fa_IR', data: { text: 'سلام' } })).html)).toEqual(
       new Set(['fa-IR']),
     )
