@@ -217,6 +217,14 @@ test.each([
   '(format "%s" @root.big)',
   '(truncate @root.big 100000)',
   '(trim @root.big)',
+  '(trim @root.spaces)',
+  '(trim @root.big @root.others)',
+  '(trim-one-char-right "x" @root.keys)',
+  '(concat separator=@root.keys)',
+  '(filter "$" "keys" "STARTS_WITH" "x")',
+  '(filter "$" "text" "ENDS_WITH" @root.keys)',
+  '(filter "$" "text" "CONTAINS" @root.keys)',
+  '(filter "$" "keys" "IS_EMPTY")',
   '(capitalize @root.big)',
   '(eq @root.big @root.big)',
   '(filter "$" "big" "CONTAINS" "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxy")',
@@ -224,7 +232,15 @@ test.each([
   '(datetime-format 1000000000000 "%F")',
 ])('What a loop has a function make is counted: %s', (call) => {
   const hundred = Array.from({ length: 100 }, (_, at) => at)
-  const data = { hundred, big: 'x'.repeat(500_000), json: `[${'1,'.repeat(50_000)}1]` }
+  const data = {
+    hundred,
+    big: 'x'.repeat(500_000),
+    spaces: ' '.repeat(500_000),
+    others: `${'y'.repeat(400_000)}x`,
+    keys: Object.fromEntries(hundred.flatMap((one) => hundred.map((other) => [`${one} ${other}`, 1]))),
+    text: 'x',
+    json: `[${'1,'.repeat(50_000)}1]`,
+  }
   const source = `{{#each hundred}}{{#each @root.hundred}}{{#if ${call}}}{{/if}}{{/each}}{{/each}}`
   const begin = process.cpuUsage()
   expect(() => print(source, data)).toThrow(/500,000 steps/)

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import strftime from 'strftime'
 import { RenderRefusal } from '../template.ts'
 import { textOf } from '../value.ts'
-import type { TemplateFunction } from './function.ts'
+import { read, type TemplateFunction } from './function.ts'
 
 /** What finding the time of a zone costs, in characters that are only copied. */
 const ZONED = 8_000
@@ -24,7 +24,8 @@ export const DATE: Readonly<Record<string, TemplateFunction>> = {
       if (value == null || value === '') return ''
       const pattern = textOf(format)
       place.spend(ZONED + WRITTEN_OUT * pattern.length)
-      return written(pattern, momentOf(value, textOf(zone ?? named.get('timezone') ?? 'UTC')))
+      const at = typeof value === 'number' ? value : read(value, place)
+      return written(pattern, momentOf(at, read(zone ?? named.get('timezone') ?? 'UTC', place)))
     },
   },
 }
@@ -41,9 +42,9 @@ interface Moment {
 const DAY = 86_400_000
 const ISO = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i
 
-function momentOf(value: unknown, zone: string): Moment {
-  if (typeof value === 'number' || (typeof value === 'string' && /^-?\d{9,15}$/.test(value))) return inZone(Number(value), zone)
-  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '0', offset] = ISO.exec(textOf(value)) ?? []
+function momentOf(value: string | number, zone: string): Moment {
+  if (typeof value === 'number' || /^-?\d{9,15}$/.test(value)) return inZone(Number(value), zone)
+  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '0', offset] = ISO.exec(value) ?? []
   const wall = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second))
   const isReal = new Date(wall).getUTCDate() === Number(day) && Number(month) <= 12 && Number(hour) < 24 && Number(minute) < 60
   if (year === undefined || !isReal || Number(second) > 59) throw noDate()

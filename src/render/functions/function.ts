@@ -1,3 +1,5 @@
+import { textOf } from '../value.ts'
+
 /**
  * A function of the template language. Values are JSON, or undefined for what leads nowhere. Pure: nothing reads a clock, a
  * zone, a locale or a file of the machine.
@@ -25,3 +27,10 @@ export interface Place {
 }
 
 export const NO_NAMED: Named = new Map()
+
+/** A value as text, paid for. */
+export function read(value: unknown, place: Place): string {
+  const text = textOf(value)
+  place.spend(text.length)
+  return text
+}

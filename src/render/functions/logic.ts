@@ -1,6 +1,6 @@
 import { RenderRefusal } from '../template.ts'
 import { isEmpty, textOf } from '../value.ts'
-import type { Place, TemplateFunction } from './function.ts'
+import { type Place, read, type TemplateFunction } from './function.ts'
 
 const ANY_NUMBER = Number.POSITIVE_INFINITY
 
@@ -24,10 +24,10 @@ const FILTERS = new Map<unknown, (property: unknown, value: unknown, place: Plac
   ['NOT_EQUALS', (property, value) => !isSame(property, value)],
   ['CONTAINS', contains],
   ['NOT_CONTAINS', (property, value, place) => !contains(property, value, place)],
-  ['STARTS_WITH', (property, value) => textOf(property).startsWith(textOf(value))],
-  ['ENDS_WITH', (property, value) => textOf(property).endsWith(textOf(value))],
-  ['IS_EMPTY', isBlank],
-  ['NOT_EMPTY', (property) => !isBlank(property)],
+  ['STARTS_WITH', (property, value, place) => read(property, place).startsWith(read(value, place))],
+  ['ENDS_WITH', (property, value, place) => read(property, place).endsWith(read(value, place))],
+  ['IS_EMPTY', (property, _value, place) => isBlank(property, place)],
+  ['NOT_EMPTY', (property, _value, place) => !isBlank(property, place)],
   ['GREATER_THAN', (property, value) => compare(property, value) > 0],
   ['GREATER_THAN_OR_EQUALS', (property, value) => compare(property, value) >= 0],
   ['LESS_THAN', (property, value) => compare(property, value) < 0],
@@ -132,16 +132,21 @@ function contains(property: unknown, value: unknown, place: Place): boolean {
     return property.some((one) => isSame(one, value))
   }
   if (property == null || typeof property === 'object') return false
-  const sought = textOf(value)
+  const sought = read(value, place)
   // Looking for a long text in a long one takes as many steps as both are long, multiplied, at worst.
   place.spend(textOf(property).length * Math.min(16, sought.length))
   return textOf(property).includes(sought)
 }
 
 /** Nothing, white space, an empty list or an empty object; 0 and false are something. */
-function isBlank(property: unknown): boolean {
+function isBlank(property: unknown, place: Place): boolean {
   if (property == null) return true
-  if (typeof property === 'object') return Object.keys(property).length === 0
+  if (Array.isArray(property)) return property.length === 0
+  if (typeof property === 'object') {
+    const keys = Object.keys(property)
+    place.spend(16 * keys.length)
+    return keys.length === 0
+  }
   return typeof property === 'string' && !/\S/.test(property)
 }
 

@@ -1,7 +1,6 @@
 import { vsprintf } from 'sprintf-js'
 import { RenderRefusal } from '../template.ts'
-import { textOf } from '../value.ts'
-import type { Place, TemplateFunction } from './function.ts'
+import { type Place, read, type TemplateFunction } from './function.ts'
 import { numberOf } from './logic.ts'
 
 const ANY_NUMBER = Number.POSITIVE_INFINITY
@@ -24,7 +23,7 @@ export const TEXT: Readonly<Record<string, TemplateFunction>> = {
     most: ANY_NUMBER,
     named: ['separator'],
     call(values, named, place) {
-      const separator = textOf(named.get('separator'))
+      const separator = read(named.get('separator'), place)
       place.spend(separator.length * values.length)
       return values.map((value) => read(value, place)).join(separator)
     },
@@ -34,27 +33,19 @@ export const TEXT: Readonly<Record<string, TemplateFunction>> = {
     least: 1,
     most: 2,
     call: ([value, characters], _named, place) => {
-      const text = read(value, place)
-      const isCut = cutBy(characters)
-      const start = startOf(text, isCut)
-      return text.slice(start, Math.max(start, endOf(text, isCut)))
+      const cut = cutOf(characters, place)
+      return withoutEnd(withoutStart(read(value, place), cut), cut)
     },
   },
   'trim-left': {
     least: 1,
     most: 2,
-    call: ([value, characters], _named, place) => {
-      const text = read(value, place)
-      return text.slice(startOf(text, cutBy(characters)))
-    },
+    call: ([value, characters], _named, place) => withoutStart(read(value, place), cutOf(characters, place)),
   },
   'trim-right': {
     least: 1,
     most: 2,
-    call: ([value, characters], _named, place) => {
-      const text = read(value, place)
-      return text.slice(0, endOf(text, cutBy(characters)))
-    },
+    call: ([value, characters], _named, place) => withoutEnd(read(value, place), cutOf(characters, place)),
   },
   'trim-one-char-right': { least: 1, most: 2, call: ([value, character], _named, place) => withoutLast(value, character, place) },
   /** `{{truncate text 20 "…"}}`: its first 20 characters, and the suffix where it is longer. */
@@ -71,30 +62,31 @@ export const TEXT: Readonly<Record<string, TemplateFunction>> = {
   },
 }
 
-/** A value as text, paid for. */
-function read(value: unknown, place: Place): string {
-  const text = textOf(value)
-  place.spend(text.length)
-  return text
+/** What a character costs that is kept to be looked for, in characters that are only copied. */
+const KEPT = 4
+
+type Cut = ReadonlySet<string> | null
+
+/** The characters that are taken off an end: those that are given; null: white space. */
+function cutOf(characters: unknown, place: Place): Cut {
+  if (characters === undefined) return null
+  const given = read(characters, place)
+  place.spend(KEPT * given.length)
+  return new Set(given.split(''))
 }
 
-/** Whether a character is taken off an end: white space, or those that are given. */
-function cutBy(characters: unknown): (character: string) => boolean {
-  if (characters === undefined) return (character) => /\s/.test(character)
-  const given = textOf(characters)
-  return (character) => given.includes(character)
-}
-
-function startOf(text: string, isCut: (character: string) => boolean): number {
+function withoutStart(text: string, cut: Cut): string {
+  if (cut === null) return text.trimStart()
   let start = 0
-  while (start < text.length && isCut(text[start]!)) start += 1
-  return start
+  while (start < text.length && cut.has(text[start]!)) start += 1
+  return text.slice(start)
 }
 
-function endOf(text: string, isCut: (character: string) => boolean): number {
+function withoutEnd(text: string, cut: Cut): string {
+  if (cut === null) return text.trimEnd()
   let end = text.length
-  while (end > 0 && isCut(text[end - 1]!)) end -= 1
-  return end
+  while (end > 0 && cut.has(text[end - 1]!)) end -= 1
+  return text.slice(0, end)
 }
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
@@ -116,7 +108,7 @@ function truncated(text: string, most: number, suffix: string, place: Place): st
 function withoutLast(value: unknown, character: unknown, place: Place): string {
   const text = read(value, place)
   if (character !== undefined) {
-    const last = textOf(character)
+    const last = read(character, place)
     return last !== '' && text.endsWith(last) ? text.slice(0, -last.length) : text
   }
   // One character seldom takes more units than this; of one that does, no more are lost than these.
