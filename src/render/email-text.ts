@@ -61,7 +61,7 @@ export function listBlocks(node: Node<ListElement>, scene: Scene): readonly Bloc
 /** Words of a brand or a template that stand by themselves, as markdown. */
 export function markdownBlocks(source: string, { state, frame }: Scene): readonly Block[] {
   const { text, values } = state.printer.mark(source, frame)
-  return fillBlocks(readMarkdown(text), values)
+  return fillBlocks(readMarkdown(text, state.markdown), values)
 }
 
 /** A link's address, judged; null where it may not be followed. */
@@ -80,7 +80,7 @@ function contentBlocks(node: Node, { state, frame }: Scene, format: TextElement[
   if (format === 'plain') return asText([{ text: printField(node, 'content', state, frame) }])
   const { text, values } = markField(node, 'content', state, frame)
   return fillBlocks(
-    at(placeOf(node, 'content'), () => readMarkdown(text)),
+    at(placeOf(node, 'content'), () => readMarkdown(text, state.markdown)),
     values,
   )
 }

@@ -1,4 +1,5 @@
 import { type Node, placeOf } from './document.ts'
+import { type MarkdownBudget, newMarkdownBudget } from './markdown.ts'
 import { type Frame, type Marked, type Printer, RenderRefusal } from './template.ts'
 
 /** One walk through a document: what was named on the way, and what is left of its limits. Made by `createFlow`. */
@@ -8,6 +9,7 @@ export interface FlowState {
   readonly top: Frame
   readonly refs: Record<string, Ref>
   readonly left: { elements: number; characters: number }
+  readonly markdown: MarkdownBudget
 }
 
 /** What later elements know of one with a `ref`: whether it was shown, and the texts that it has, as they were last shown. */
@@ -30,6 +32,7 @@ export function createFlow(printer: Printer, known: readonly string[] = []): Flo
     top: { item: undefined, index: null, refs },
     refs,
     left: { elements: MOST_SHOWN, characters: MOST_CHARACTERS },
+    markdown: newMarkdownBudget(),
   }
 }
 

@@ -12,7 +12,10 @@ import { RenderRefusal } from './template.ts'
  * written: they are judged once their values are in (block.ts).
  */
 
-const LONGEST = 256 * 1024
+const MOST = 256 * 1024
+/** What a sign that may be markup takes to read, in letters; one that may begin an address takes the longest. */
+const SIGN = 4
+const COLON = 64
 const DEEPEST = 24
 const CACHED_BYTES = 16 * 1024 * 1024
 
@@ -49,20 +52,43 @@ const read = new LRUCache<string, readonly Block[]>({
   sizeCalculation: (blocks, text) => 8 * text.length + 256 * blocks.length + 64,
 })
 
+/** What a message may still have read. A text that stands in a loop counts once. */
+export interface MarkdownBudget {
+  readonly counted: Set<string>
+  left: number
+}
+
+export const newMarkdownBudget = (): MarkdownBudget => ({ counted: new Set(), left: MOST })
+
 /**
  * The blocks of a text; marks stay in their texts and addresses. The same text gives the same blocks.
  *
- * @throws RenderRefusal for more than 262,144 characters
+ * @param budget of the message
+ * @throws RenderRefusal beyond 262,144 characters in a message, where signs count for more: whatever they are, all of them
+ * take less than half a second to read
  */
-export function readMarkdown(markedText: string): readonly Block[] {
+export function readMarkdown(markedText: string, budget = newMarkdownBudget()): readonly Block[] {
+  count(markedText, budget)
   const known = read.get(markedText)
   if (known !== undefined) return known
-  if (markedText.length > LONGEST) {
-    throw new RenderRefusal(`A text of markdown has at most ${LONGEST.toLocaleString('en')} characters.`)
-  }
   const blocks = blocksOf(trees(markdown.parse(markedText, {})))
   read.set(markedText, blocks)
   return blocks
+}
+
+function count(text: string, budget: MarkdownBudget): void {
+  if (budget.counted.has(text)) return
+  budget.counted.add(text)
+  budget.left -= text.length
+  if (budget.left >= 0) {
+    const signs = text.match(/[^\p{L}\p{N} ]/gu)?.length ?? 0
+    const colons = text.match(/:/g)?.length ?? 0
+    budget.left -= (SIGN - 1) * signs + (COLON - SIGN) * colons
+  }
+  if (budget.left >= 0) return
+  throw new RenderRefusal(
+    `A message has at most ${MOST.toLocaleString('en')} characters of Markdown; a sign counts as ${SIGN}, a colon as ${COLON}.`,
+  )
 }
 
 /** A token with what stands between it and the one that closes it. */

@@ -127,7 +127,7 @@ describe('A loop', () => {
   test('ends at 1,000 entries and 10,000 elements, by the name of its element', async () => {
     const many = Array.from({ length: 1_001 }, () => 1)
     await expect(say([text('x', { loop: 'many' })], { data: { many } })).rejects.toThrow(
-      'elements.0.loop: the list has 1,001 entries, at most 1,000 are shown.',
+      'elements.0.loop: the list has 1,001 entries; a loop goes over at most 1,000.',
     )
     const nested: Element = { type: 'group', loop: 'many', elements: [text('x', { loop: 'many' })] }
     await expect(say([nested], { data: { many: many.slice(500) } })).rejects.toThrow(
@@ -144,10 +144,12 @@ describe('A loop', () => {
 })
 
 describe('A text of more markdown than is read', () => {
-  test('is refused by its place', async () => {
+  test('is refused by its place, also where it is many texts', async () => {
+    const many = Array.from({ length: 6 }, (_, index) => text(`${index}`.repeat(50_000)))
+    await expect(say(many)).rejects.toThrow('elements.5.content: a message has at most 262,144 characters of Markdown')
     const content = `{{#each many}}${'x'.repeat(50_000)}{{/each}}`
     await expect(say([text(content)], { data: { many: [1, 2, 3, 4, 5, 6] } })).rejects.toThrow(
-      'elements.0.content: a text of markdown has at most 262,144 characters.',
+      'elements.0.content: a message has at most 262,144 characters of Markdown; a sign counts as 4, a colon as 64.',
     )
   })
 })
