@@ -32,8 +32,10 @@ const MOST_JOBS = 50
 const MOST_THREADS = 2
 /** One that ends a second thread is to blame. The first may have been full, or just beginning, when it came to this one. */
 const MOST_BROKEN = 2
-/** So long after it ended a thread a key is expected to end another. */
+/** So long after it ended a thread a key is expected to end another, and a document that was heavy to be so again. */
 const SUSPECTED_MS = 60_000
+/** A batch whose share of time was spent on so few of its jobs has heavy documents among them. */
+const FEW_ANSWERS = 5
 
 /**
  * Renders in threads of its own, which start when there is something to render and stop when there is not for a while: what
@@ -48,6 +50,7 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
   /** Keys, and where they are rendered. */
   const busy = new Map<string, Lane>()
   const suspected = createSuspicion()
+  const heavy = createSuspicion()
   let isClosed = false
 
   function next(): void {
@@ -78,15 +81,31 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
     queues.delete(key)
     if (isClosed) return reject(queue)
     if (queue.length > 0) queues.set(key, queue)
+    const isSlow = ended.kind === 'answered' && ended.answers.length < Math.min(group.length, FEW_ANSWERS)
+    if (isSlow && !key.endsWith(HEAVY)) setHeavyApart(key, queue, group.slice(0, ended.answers.length))
     next()
+  }
+
+  /** What is heavy takes turns of its own, so that a tenant's other messages do not wait for it. */
+  function setHeavyApart(key: string, queue: Waiting[], slow: readonly Waiting[]): void {
+    for (const { job } of slow) heavy.add(placeOf(job, key))
+    const waiting = queue.splice(0)
+    for (const one of waiting) {
+      const place = heavy.has(placeOf(one.job, key)) ? key + HEAVY : key
+      const line = queues.get(place) ?? []
+      queues.set(place, line)
+      line.push(one)
+    }
+    if (queue.length === 0) queues.delete(key)
   }
 
   return {
     render: (job, fairnessKey) =>
       new Promise((resolve, reject) => {
         if (isClosed) return reject(new Error(CLOSED))
-        const queue = queues.get(fairnessKey) ?? []
-        queues.set(fairnessKey, queue)
+        const key = heavy.has(placeOf(job, fairnessKey)) ? fairnessKey + HEAVY : fairnessKey
+        const queue = queues.get(key) ?? []
+        queues.set(key, queue)
         queue.push({ job, resolve, reject, isSuspect: false, broken: 0 })
         // A microtask later, so that callers of the same turn share the first batch as well.
         if (queue.length === 1) queueMicrotask(next)
@@ -101,12 +120,16 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
 }
 
 const CLOSED = 'Rendering has stopped.'
+const HEAVY = '\nheavy'
+
+/** A document of a key, by which it is known again. */
+const placeOf = ({ document }: RenderJob, key: string) => `${key}\n${document}`
 
 function reject(queue: readonly Waiting[]): void {
   for (const one of queue) one.reject(new Error(CLOSED))
 }
 
-/** The keys that ended a thread of late. */
+/** What took too long of late. */
 function createSuspicion() {
   const until = new Map<string, number>()
   return {

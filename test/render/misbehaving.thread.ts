@@ -24,6 +24,10 @@ const DOES: Readonly<Record<string, (job: RenderJob) => unknown>> = {
     await new Promise((resolve) => setTimeout(resolve, 1_000))
     return kept
   },
+  grind: () => {
+    const { user } = process.threadCpuUsage()
+    while (process.threadCpuUsage().user - user < 40_000) Math.random()
+  },
   exit: () => process.exit(7),
   refuse: () => {
     throw new RenderRefusal('Line 1: no.')

@@ -149,6 +149,20 @@ describe('Keys take turns', () => {
     expect(warned).toEqual(['a render thread was ended'])
   })
 
+  test('so that heavy documents do not keep the others of their own key waiting', async () => {
+    const { text } = misbehaving()
+    await text('warm')
+    let ground = 0
+    const heavy = Array.from({ length: 16 }, async () => {
+      await text('grind')
+      ground += 1
+    })
+    await Promise.race(heavy)
+    await text('light')
+    expect(ground).toBeLessThan(8)
+    await Promise.all(heavy)
+  })
+
   test('so that a key is in one thread at a time, and another in the other', async () => {
     const { text } = misbehaving()
     await Promise.all([text('warm', 'one'), text('warm', 'other')])
