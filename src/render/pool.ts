@@ -47,7 +47,7 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
   const threads = createThreads(MOST_THREADS, options)
   /** By key, in the order of their turns. */
   const queues = new Map<string, Waiting[]>()
-  /** Keys, and where they are rendered. */
+  /** Whose jobs are being rendered, and where. */
   const busy = new Map<string, Lane>()
   const suspected = createSuspicion()
   const heavy = createSuspicion()
@@ -55,8 +55,8 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
 
   function next(): void {
     for (const [key, queue] of [...queues]) {
-      const isSuspect = suspected.has(key) || queue[0]?.isSuspect === true
-      if (queue.length === 0 || busy.has(key) || !hasRoom(isSuspect)) continue
+      const isSuspect = suspected.has(ownerOf(key)) || queue[0]?.isSuspect === true
+      if (queue.length === 0 || busy.has(ownerOf(key)) || !hasRoom(isSuspect)) continue
       void turn(key, queue, isSuspect)
     }
   }
@@ -69,14 +69,14 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
   async function turn(key: string, queue: Waiting[], isSuspect: boolean): Promise<void> {
     const group = queue.splice(0, sizeOfGroup(queue))
     const lane = !isSuspect ? 'shared' : group[0]!.broken > 0 ? 'fresh' : 'apart'
-    busy.set(key, lane)
+    busy.set(ownerOf(key), lane)
     const ended = await threads.run(
       group.map(({ job }) => job),
       lane,
     )
-    if (ended.kind === 'broken') suspected.add(key)
+    if (ended.kind === 'broken') suspected.add(ownerOf(key))
     settle(ended, group, queue)
-    busy.delete(key)
+    busy.delete(ownerOf(key))
     // Behind all that came meanwhile.
     queues.delete(key)
     if (isClosed) return reject(queue)
@@ -121,6 +121,9 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
 
 const CLOSED = 'Rendering has stopped.'
 const HEAVY = '\nheavy'
+
+/** Whose jobs a queue holds: what is heavy and what is not are in one thread at a time. */
+const ownerOf = (key: string) => (key.endsWith(HEAVY) ? key.slice(0, -HEAVY.length) : key)
 
 /** A document of a key, by which it is known again. */
 const placeOf = ({ document }: RenderJob, key: string) => `${key}\n${document}`
