@@ -38,8 +38,8 @@ function wordsOf({ element }: Node): string {
   return `${title} ${content}`
 }
 
-/** Tags of templates and of HTML, and addresses. */
-const NO_WORDS = /\{\{[^}]*\}\}|<[^>]*>|https?:\S*/g
+/** Tags of templates and of HTML, and addresses. What opens and never closes is looked at once. */
+const NO_WORDS = /\{\{[^{}]*\}\}|<[^<>]*>|https?:\S*/g
 const SCRIPTS = ['Arab', 'Hebr', 'Thaa', 'Syrc', 'Nkoo', 'Adlm', 'Rohg', 'Mand', 'Samr']
 const RIGHT_TO_LEFT =
   /[\p{Script=Arab}\p{Script=Hebr}\p{Script=Thaa}\p{Script=Syrc}\p{Script=Nkoo}\p{Script=Adlm}\p{Script=Rohg}\p{Script=Mand}\p{Script=Samr}]/gu

@@ -42,6 +42,15 @@ describe('The language of an email', () => {
     expect(languages((await send({ body: 'مرحبا' }, { locale: 'fr' })).html)).toEqual(new Set())
   })
 
+  test('is found in a time that the length of its words explains, whatever they open and never close', async () => {
+    for (const opened of ['<', '<a ', '{{{{ ']) {
+      const element = { type: 'html' as const, content: `\\${opened.repeat(60_000 / opened.length)}` }
+      const begin = process.cpuUsage()
+      await send({ elements: Array.from({ length: 5 }, () => element) }).catch(() => {})
+      expect(process.cpuUsage(begin).user / 1_000, opened).toBeLessThan(3_000)
+    }
+  })
+
   test('stays what the layout of a brand says it is', async () => {
     const layout = '<mjml lang="it"><mj-body>{{content}}</mj-body></mjml>'
     const brand = { id: 'a', name: 'A', snippets: new Map<string, string>(), email: { layout } }
