@@ -7,6 +7,28 @@ import { dataOf, type House, house, MODES } from '../support/house.ts'
 
 const TENANT = 'mutation ($id: ID!) { putTenant(id: $id, input: { name: "A tenant" }) { id } }'
 
+/** As much of everything as a document may have: more than a thread does in a second. */
+function heavy(n: number): ContentInput {
+  const many = (count: number, element: (index: number) => object) => Array.from({ length: count }, (_, index) => element(index))
+  return {
+    title: `Heavy ${n}`,
+    elements: [
+      ...many(1_900 - n, (index) => ({ type: 'action', content: `Press ${index}`, href: 'https://shop.test' })),
+      ...many(10, () => ({ type: 'html', content: '<p>a</p>'.repeat(7_000) })),
+      ...many(5, (index) => ({ type: 'text', content: `${index} ${n}\n\n${'- a\n'.repeat(4_500)}` })),
+    ],
+  }
+}
+
+/** How often the time that work takes goes by until it is done: once, on a machine that does nothing else. */
+function lateness(): number {
+  const began = performance.now()
+  const { user } = process.cpuUsage()
+  let workedMs = 0
+  while (workedMs < 200) workedMs = (process.cpuUsage().user - user) / 1_000
+  return Math.max(1, (performance.now() - began) / workedMs)
+}
+
 for (const mode of MODES) {
   describe(mode, () => {
     let home: House
@@ -78,28 +100,44 @@ for (const mode of MODES) {
       expect(said.filter((one) => one?.includes('To the far.') && !one.includes('near'))).toHaveLength(1)
     })
 
-    test("Templates that never end fail their own messages, and another tenant's leaves within 2 seconds (G18)", async () => {
-      for (const id of ['bombers', 'others']) await ask(home.client, TENANT, { id })
-      const to = [{ email: 'ada@example.com' }]
-      const several = (tenantId: string, content: ContentInput, data: Record<string, unknown> = {}) =>
-        Promise.all(Array.from({ length: 20 }, () => home.send({ to, content, data, tenantId })))
-      // Every worker's threads have begun.
-      await home.settled([...(await several('others', { title: 'Warm' })), ...(await several('bombers', { title: 'Warm' }))])
+    test('Templates that never end fail their own messages', async () => {
       const body = `${'{{#each data.all}}'.repeat(6)}x${'{{/each}}'.repeat(6)}`
       const data = { all: Array.from({ length: 100 }, (_, index) => index) }
-      const took: number[] = []
-      // A machine that does something else as well may be late by itself; not each time.
-      for (let round = 0; round < 3; round += 1) {
-        const bombs = await several('bombers', { title: 'x', body }, data)
-        const started = performance.now()
-        const journey = await home.journey(await home.send({ to, content: { title: 'On time' }, tenantId: 'others' }))
-        took.push(performance.now() - started)
-        expect(journey.at(-1)).toMatchObject({ type: 'SENT' })
-        for (const events of (await home.settled(bombs)).values()) {
-          expect(events.at(-1)).toMatchObject({ type: 'UNDELIVERABLE', reason: 'RENDER_ERROR' })
-        }
-      }
-      expect(Math.min(...took)).toBeLessThan(2_000)
+      const id = await home.send({ to: [{ email: 'ada@example.com' }], content: { title: 'x', body }, data })
+      expect((await home.journey(id)).at(-1)).toMatchObject({ type: 'UNDELIVERABLE', reason: 'RENDER_ERROR' })
     })
+
+    // Which threads end, and who waits for them, is counted where it is decided, too (pool.test.ts).
+    test.each([2, 3])(
+      "While %i tenants have documents that end threads, another's messages leave within 2 seconds each (G18)",
+      { retry: 2, timeout: 180_000 },
+      async (count) => {
+        const to = [{ email: 'ada@example.com' }]
+        const bombers = Array.from({ length: count }, (_, index) => `bomber-${index}`)
+        for (const id of [...bombers, 'others']) await ask(home.client, TENANT, { id })
+        // Every worker's threads have begun.
+        const warm = [...bombers, 'others'].flatMap((tenantId) => Array.from({ length: 10 }, () => tenantId))
+        const sent = await Promise.all(warm.map((tenantId) => home.send({ to, content: { title: 'Warm' }, tenantId })))
+        await home.settled(sent)
+        const before = lateness()
+        const bombs = await Promise.all(
+          [...bombers, ...bombers].map((tenantId, n) => home.send({ to, content: heavy(n), tenantId })),
+        )
+        const isOver = { yet: false }
+        const over = home.settled(bombs).finally(() => {
+          isOver.yet = true
+        })
+        const took: number[] = []
+        while (!isOver.yet) {
+          const started = performance.now()
+          const journey = await home.journey(await home.send({ to, content: { title: 'On time' }, tenantId: 'others' }))
+          took.push(performance.now() - started)
+          expect(journey.at(-1)).toMatchObject({ type: 'SENT' })
+        }
+        // A machine that is twice as fast may just do it.
+        for (const events of (await over).values()) expect(['UNDELIVERABLE', 'SENT']).toContain(events.at(-1)!.type)
+        expect(Math.max(...took)).toBeLessThan(2_000 * Math.max(before, lateness()))
+      },
+    )
   })
 }
