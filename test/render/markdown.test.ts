@@ -110,7 +110,8 @@ const nasty = fc
       '<img src=x onerror=alert(1)>',
     ),
   )
-  .filter((value) => value.trim() !== '')
+  // What would climb out of the path it stands in takes its link along (html.test.ts).
+  .filter((value) => value.trim() !== '' && !/(^|[/\\])(\.|%2e){1,2}($|[/\\?#])/i.test(value))
 
 describe('No value is ever markup', () => {
   const shape = (blocks: readonly Block[]) =>

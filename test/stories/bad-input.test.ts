@@ -231,10 +231,10 @@ describe('A send', () => {
   })
 
   test('C4 of emoji and combining marks at the limit of a preview cuts no character in two', async () => {
-    const id = await home.send({ to: [{ userId: 'grapheme' }], content: { body: `${'x'.repeat(76)}👩‍👩‍👧‍👦e\u0301` } })
+    const id = await home.send({ to: [{ userId: 'grapheme' }], content: { body: `${'x'.repeat(195)}👩‍👩‍👧‍👦e\u0301` } })
     await home.journey(id)
     const { inbox } = dataOf(await home.client.send(InboxDocument, { userId: 'grapheme' }))
-    expect(inbox.edges[0]?.node.preview).toBe(`${'x'.repeat(76)}…`)
+    expect(inbox.edges[0]?.node.preview).toBe(`${'x'.repeat(195)}…`)
   })
 
   test('keeps case, dots and the word null in a userId as they are', async () => {
