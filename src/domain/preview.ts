@@ -1,7 +1,7 @@
 import { CHANNELS, type Channel, type Rendered } from '../channels/provider.ts'
 import { badInput, notFound, Refusal } from '../errors.ts'
 import { fairnessOf } from '../queue/kinds.ts'
-import { audiencesIn, nothingOn, speaksOn } from '../render/document.ts'
+import { audiencesIn, speaksOn } from '../render/document.ts'
 import type { Content } from '../render/element.ts'
 import { RenderRefusal } from '../render/template.ts'
 import { readPersons } from '../store/facts.ts'
@@ -74,7 +74,7 @@ function previewOf(definition: Definition, results: readonly Result[]): Preview 
   for (const { channel, provider, content } of results) {
     const by = { channel, providerId: provider?.id ?? null }
     if (!(content instanceof RenderRefusal)) outputs.push({ ...contentToSend(definition, { channel }, content), ...by })
-    else if (content.message.startsWith(nothingOn(channel))) silent.push({ ...by, error: content.message })
+    else if (content.isSilence) silent.push({ ...by, error: content.message })
     else refused.push({ ...by, error: content.message })
   }
   return { outputs, silent, refused }

@@ -113,7 +113,7 @@ async function answer(render: BatchParts['render'], job: RenderJob): Promise<Ans
   try {
     return { kind: 'rendered', content: await render(job) }
   } catch (error) {
-    if (error instanceof RenderRefusal) return { kind: 'refused', error: error.message }
+    if (error instanceof RenderRefusal) return { kind: 'refused', error: error.message, isSilence: error.isSilence }
     return { kind: 'fault', error: (error instanceof Error && error.stack) || String(error) }
   }
 }

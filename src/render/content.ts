@@ -1,7 +1,7 @@
 import type { Channel, Rendered } from '../channels/provider.ts'
 import type { RenderedBrand } from './brand.ts'
 import { renderChat } from './chat.ts'
-import { nothingOn, speaks } from './document.ts'
+import { speaks } from './document.ts'
 import { renderEmail } from './email.ts'
 import { createFlow } from './flow.ts'
 import { renderInbox } from './inbox.ts'
@@ -10,9 +10,9 @@ import { type Message, messageOf } from './message.ts'
 import { brandOf, documentOf } from './parsed.ts'
 import { createPrinter } from './printer.ts'
 import { renderPush } from './push.ts'
-import { cameToNothing, showsNothing } from './silence.ts'
+import { cameToNothing, hasNothing, showsNothing } from './silence.ts'
 import { renderSms } from './sms.ts'
-import { RenderRefusal, type TemplateContext } from './template.ts'
+import type { TemplateContext } from './template.ts'
 import { renderWebhook } from './webhook.ts'
 
 const RENDERERS: { readonly [C in Exclude<Channel, 'EMAIL'>]: (message: Message) => Rendered } = {
@@ -33,7 +33,7 @@ export async function render(job: RenderJob): Promise<Rendered> {
   const brand = job.brand === null ? null : brandOf(job.brand)
   const document = documentOf(job)
   if (job.channel !== 'WEBHOOK' && !speaks(document, job.channel)) {
-    throw new RenderRefusal(`${nothingOn(job.channel)} no element is for it.`)
+    throw hasNothing(job.channel)
   }
   const printer = createPrinter(contextOf(job, brand), { onMissing: job.onMissing })
   if (job.channel === 'EMAIL') return renderEmail(document, createFlow(printer, document.refs), job, brand)

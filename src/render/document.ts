@@ -72,9 +72,6 @@ export function resolveDocument(content: Content, audience: Audience): Document 
 /** Whether a document says anything on its channel, were all its conditions held. */
 export const speaks = ({ nodes, raw }: Document, channel: Channel) => raw !== null || nodes.some(holdsSome(channel))
 
-/** How a refusal begins where a content has nothing for a channel, which may well be meant. */
-export const nothingOn = (channel: Channel) => `The content says nothing on ${channel}:`
-
 /** Whether a content has anything for a channel and account, were all its conditions held. A webhook always brings the data. */
 export function speaksOn(content: Content, channel: Channel, provider: Audience['provider'] = null): boolean {
   return channel === 'WEBHOOK' || speaks(resolveDocument(content, { channel, provider, locale: null }), channel)

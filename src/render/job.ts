@@ -68,4 +68,4 @@ export type Json = Readonly<Record<string, unknown>>
 /** What came of it. refused: a sentence for whoever wrote the document: it fails the message alone. */
 export type Rendering =
   | { readonly kind: 'rendered'; readonly content: import('../channels/provider.ts').Rendered }
-  | { readonly kind: 'refused'; readonly error: string }
+  | { readonly kind: 'refused'; readonly error: string; readonly isSilence: boolean }

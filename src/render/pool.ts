@@ -103,7 +103,7 @@ export function createRenderPool(options: ThreadOptions): RenderPool {
     render: (job, fairnessKey) =>
       new Promise((resolve, reject) => {
         if (isClosed) return reject(new Error(CLOSED))
-        const key = heavy.has(placeOf(job, fairnessKey)) ? fairnessKey + HEAVY : fairnessKey
+        const key = !heavy.isNone && heavy.has(placeOf(job, fairnessKey)) ? fairnessKey + HEAVY : fairnessKey
         const queue = queues.get(key) ?? []
         queues.set(key, queue)
         queue.push({ job, resolve, reject, isSuspect: false, broken: 0 })
@@ -136,6 +136,9 @@ function reject(queue: readonly Waiting[]): void {
 function createSuspicion() {
   const until = new Map<string, number>()
   return {
+    get isNone() {
+      return until.size === 0
+    },
     has: (key: string) => (until.get(key) ?? 0) > performance.now(),
     add(key: string) {
       const now = performance.now()
@@ -170,7 +173,8 @@ function settle(ended: Ended, group: readonly Waiting[], queue: Waiting[]): void
 
 function give(answer: Answer, { resolve, reject }: Waiting): void {
   if (answer.kind === 'rendered') resolve(answer.content)
-  else reject(answer.kind === 'refused' ? new RenderRefusal(answer.error) : new Error(`Rendering failed: ${answer.error}`))
+  else
+    reject(answer.kind === 'refused' ? new RenderRefusal(answer.error, answer) : new Error(`Rendering failed: ${answer.error}`))
 }
 
 function breakAgain(one: Waiting, { why, error }: Ended & { kind: 'broken' }, queue: Waiting[]): void {

@@ -17,6 +17,11 @@ export function showsNothing(channel: Channel, title: string, blocks: readonly B
   return isSilent(title, blocks) || !(content.title || content.text || content.actions?.length)
 }
 
+const nothingOn = (channel: Channel, why: string) =>
+  new RenderRefusal(`The content says nothing on ${channel}: ${why}`, { isSilence: true })
+
+/** A document that has nothing for a channel, which may well be meant. */
+export const hasNothing = (channel: Channel) => nothingOn(channel, 'no element is for it.')
+
 /** A message that came to nothing is not sent: its reader would not know what it is about. */
-export const cameToNothing = (channel: Channel) =>
-  new RenderRefusal(`The content says nothing on ${channel}: what is for it is empty, or left out by its conditions.`)
+export const cameToNothing = (channel: Channel) => nothingOn(channel, 'what is for it is empty, or left out by its conditions.')

@@ -6,6 +6,13 @@
 /** A text that cannot be rendered, or not within its limits. `message` is a sentence for whoever wrote it. It fails its message alone. */
 export class RenderRefusal extends Error {
   override readonly name = 'RenderRefusal'
+  /** There is nothing to say on the channel, which may well be meant. */
+  readonly isSilence: boolean
+
+  constructor(message: string, { isSilence = false } = {}) {
+    super(message)
+    this.isSilence = isSilence
+  }
 }
 
 /** What a template may say. A template sees these values and nothing else; of an object its own keys alone. */
