@@ -150,6 +150,17 @@ for (const mode of MODES) {
       expect(await refused({ content, channels: ['EMAIL', 'SMS'] })).toEqual({ code: 'BAD_USER_INPUT', path: 'input.channels' })
     })
 
+    test('A channel for which its conditions leave nothing is left out just so', async () => {
+      const elements = [
+        { type: 'text', content: 'Tea', channels: ['email'] },
+        { type: 'text', content: 'Rare', channels: ['sms', 'push'], if: 'data.rare' },
+      ]
+      const shown = async (rare: boolean) =>
+        (await preview({ content: { elements }, data: { rare } })).map(({ channel }) => channel)
+      expect(await shown(true)).toEqual(['EMAIL', 'SMS', 'PUSH', 'WEBHOOK'])
+      expect(await shown(false)).toEqual(['EMAIL', 'WEBHOOK'])
+    })
+
     test('A channel that cannot show what it has is an error that names it and the element, whatever the others show', async () => {
       const elements = [
         { type: 'text', content: 'Tea' },
