@@ -10,9 +10,25 @@ export const JOB_KINDS = {
   deliver: { lane: 'single', payload: z.object({ environmentId: z.string(), messageId: z.string() }) },
   /** Finds the members of a request's groups and makes their messages, page by page. */
   expand: { lane: 'bulk', payload: z.object({ environmentId: z.string(), requestId: z.string() }) },
-  /** Cancels the messages of a canceled request that its command left. */
-  cancel: { lane: 'bulk', payload: z.object({ environmentId: z.string(), requestId: z.string() }) },
+  /** Makes the messages of a bulk job's users, page by page, or those that are sent again. */
+  fanOut: { lane: 'bulk', payload: z.object({ environmentId: z.string(), jobId: z.string() }) },
+  /**
+   * Calls an endpoint for one event. Enqueued by a trigger on message, in the transaction that changed the status; or by hand,
+   * after `since` calls, which count no more.
+   */
+  webhook: {
+    lane: 'webhook',
+    payload: z.object({ environmentId: z.string(), deliveryId: z.string(), since: z.int().default(0) }),
+  },
+  /** Cancels the messages of a canceled request that its command left. jobId: of the bulk job whose they are, held back until then. */
+  cancel: {
+    lane: 'bulk',
+    payload: z.object({ environmentId: z.string(), requestId: z.string(), jobId: z.string().optional() }),
+  },
 } as const satisfies Record<string, { lane: Lane; payload: z.ZodType }>
+
+/** Where jobs wait that nobody is to claim: those of a paused bulk job. */
+export const PAUSED_LANE = 'paused'
 
 export type JobKindName = keyof typeof JOB_KINDS
 export type Payload<K extends JobKindName> = z.infer<(typeof JOB_KINDS)[K]['payload']>
@@ -34,6 +50,23 @@ export function fairnessOf(environmentId: string, tenantId: string | null): stri
   return tenantId === null ? environmentId : `${environmentId}\n${tenantId}`
 }
 
+/** The key of what is done for a bulk job, whoever its messages are for: its fan-out stands in line behind what it placed. */
+export function fairnessOfJob(environmentId: string, jobId: string): string {
+  return `${environmentId}\nbulk\n${jobId}`
+}
+
+/** What waits for whom: a kind of job with one fairness key. */
+export interface Line {
+  readonly kind: JobKindName
+  readonly lane: Lane
+  readonly fairnessKey: string
+}
+
+/** The messages of a bulk job that wait for their turn. */
+export function lineOfJob(environmentId: string, jobId: string): Line {
+  return { kind: 'deliver', lane: 'bulk', fairnessKey: fairnessOfJob(environmentId, jobId) }
+}
+
 /** A job in this process's hands. The fence is what makes its results count: another claim raises it. */
 export interface Held {
   readonly id: number
@@ -49,6 +82,7 @@ export interface Claimed<K extends JobKindName = JobKindName> extends Held {
 /** What a performer is given beside its payload. */
 export interface Work {
   readonly job: Held
+  readonly lane: Lane
   /** Whether this process's lease still runs, by the monotonic clock: ask right before each call to the outside. */
   holdsLease(): boolean
   /** Aborted when the process drains past its deadline or has lost its lease. */

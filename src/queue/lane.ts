@@ -18,8 +18,8 @@ export interface Seat {
 }
 
 export interface LaneOptions<J> {
-  /** How many jobs are performed at the same time, apart from those that left their slot. */
-  readonly slots: number
+  /** How many jobs are performed at the same time now, apart from those that left their slot. It may change. */
+  slots(): number
   /** Takes at most `limit` due jobs. Never rejects; what goes wrong is none. */
   claim(limit: number): Promise<readonly J[]>
   /** Never rejects. */
@@ -34,7 +34,6 @@ export interface LaneOptions<J> {
  */
 export class LaneRunner<J> {
   readonly #options: LaneOptions<J>
-  readonly #ahead: number
   readonly #waiting: J[] = []
   readonly #running = new Map<J, Promise<void>>()
   /** Those that are performed and have not left their slot. */
@@ -51,7 +50,6 @@ export class LaneRunner<J> {
 
   constructor(options: LaneOptions<J>) {
     this.#options = options
-    this.#ahead = Math.min(BATCH, options.slots)
   }
 
   start(): void {
@@ -64,6 +62,7 @@ export class LaneRunner<J> {
   wake(): void {
     if (this.#stopped) return
     this.#woken = true
+    this.#startWaiting()
     if (this.#looking) return
     this.#looking = true
     this.#look = this.#fill()
@@ -78,6 +77,11 @@ export class LaneRunner<J> {
       this.wake()
     }, afterMs + DUE_MARGIN_MS)
     this.#alarm = { at, timer }
+  }
+
+  /** How many are claimed ahead of the slots. */
+  get #ahead(): number {
+    return Math.min(BATCH, this.#options.slots())
   }
 
   /** Jobs that are performed or wait for a slot. */
@@ -114,8 +118,8 @@ export class LaneRunner<J> {
   }
 
   async #claim(): Promise<void> {
-    const { slots, claim, giveBack } = this.#options
-    const room = slots + this.#ahead - this.#seated.size - this.#waiting.length
+    const { claim, giveBack } = this.#options
+    const room = this.#options.slots() + this.#ahead - this.#seated.size - this.#waiting.length
     const jobs = await claim(Math.min(BATCH, room))
     this.#dry = jobs.length === 0
     if (this.#stopped) return await giveBack(jobs)
@@ -126,12 +130,14 @@ export class LaneRunner<J> {
   #isLow(): boolean {
     const { size } = this.#seated
     return (
-      !this.#stopped && this.#waiting.length <= this.#ahead / 2 && size + this.#waiting.length < this.#options.slots + this.#ahead
+      !this.#stopped &&
+      this.#waiting.length <= this.#ahead / 2 &&
+      size + this.#waiting.length < this.#options.slots() + this.#ahead
     )
   }
 
   #startWaiting(): void {
-    while (!this.#stopped && this.#seated.size < this.#options.slots && this.#waiting.length > 0) {
+    while (!this.#stopped && this.#seated.size < this.#options.slots() && this.#waiting.length > 0) {
       const job = this.#waiting.shift() as J
       this.#seated.add(job)
       this.#running.set(job, this.#run(job))
@@ -149,7 +155,7 @@ export class LaneRunner<J> {
 
   /** Only so many wait outside: were there more, they would hold memory and connections without end. */
   #leaveSlot(job: J): void {
-    if (this.#running.has(job) && this.#running.size - this.#seated.size >= this.#options.slots * OUTSIDE_PER_SLOT) return
+    if (this.#running.has(job) && this.#running.size - this.#seated.size >= this.#options.slots() * OUTSIDE_PER_SLOT) return
     if (!this.#seated.delete(job)) return
     this.#startWaiting()
     if (!this.#dry && this.#isLow()) this.wake()

@@ -9,6 +9,9 @@ import { Lease, type QueueLog } from './lease.ts'
 import { giveBack } from './settle.ts'
 import type { Tenure } from './tenure.ts'
 
+/** So long after a single job was begun the next is expected. */
+const HURRY_MS = 1000
+
 /** What an aborted performer has to record its result before its job is freed. */
 const UNWIND_MS = 1000
 const IDLE_LOOK_MS = 20
@@ -20,6 +23,8 @@ export interface QueueOptions {
   readonly leaseSeconds: number
   /** How many jobs of a lane this process performs at the same time, beside those that left their slot; 0: none of that lane. */
   readonly slots: Readonly<Record<Lane, number>>
+  /** The same until a second after a job of the lane `single` was begun: what is in a hurry goes before the rest. One that lasts holds up nobody. */
+  readonly givingWay?: Readonly<Partial<Record<Lane, number>>>
   /** Nobody else works on this database, so start frees what an earlier process held. */
   readonly onlyProcess: boolean
   /** Jobs of kinds that are not here are left for other processes. */
@@ -61,6 +66,7 @@ class PostgresQueue implements Queue {
   readonly #backoff = createBackoff()
   readonly #lanes = new Map<string, LaneRunner<InHand>>()
   readonly #lease: Lease
+  #hurryUntil = 0
   #ignoreWakes = () => {}
 
   constructor(options: QueueOptions) {
@@ -97,7 +103,7 @@ class PostgresQueue implements Queue {
   #runnerOf(lane: Lane): LaneRunner<InHand> {
     let after = ''
     return new LaneRunner<InHand>({
-      slots: this.#options.slots[lane],
+      slots: () => this.#slotsOf(lane),
       perform: (inHand, seat) => this.#perform(inHand, seat),
       giveBack: (jobs) => this.#giveBack(jobs),
       claim: async (limit) => {
@@ -106,6 +112,11 @@ class PostgresQueue implements Queue {
         return batch.jobs
       },
     })
+  }
+
+  #slotsOf(lane: Lane): number {
+    const { slots, givingWay = {} } = this.#options
+    return performance.now() < this.#hurryUntil ? (givingWay[lane] ?? slots[lane]) : slots[lane]
   }
 
   async #claim(lane: Lane, limit: number, after: string): Promise<{ jobs: readonly InHand[]; after: string }> {
@@ -123,11 +134,12 @@ class PostgresQueue implements Queue {
 
   async #perform({ job, tenure }: InHand, seat: Seat): Promise<void> {
     if (!tenure.holds()) return
-    const { id, fence, kind } = job
+    const { id, fence, kind, lane } = job
+    if (lane === 'single') this.#hurryUntil = performance.now() + HURRY_MS
     try {
       const perform = this.#options.performers[kind] as Perform
       const payload = JOB_KINDS[kind].payload.parse(job.payload)
-      await perform(payload, { job: { id, fence }, holdsLease: () => tenure.holds(), signal: tenure.signal, ...seat })
+      await perform(payload, { job: { id, fence }, lane, holdsLease: () => tenure.holds(), signal: tenure.signal, ...seat })
       this.#backoff.forget(id)
     } catch (error) {
       await this.#recover({ job, tenure }, error)

@@ -10,7 +10,7 @@ async function laneWith(tell: (seat: Seat) => void) {
   const looks: number[] = []
   const jobs = ['job']
   const lane = new LaneRunner<string>({
-    slots: 1,
+    slots: () => 1,
     claim: async () => {
       looks.push(Math.round(performance.now() - started))
       return jobs.splice(0)
@@ -49,7 +49,7 @@ test('a lane lets four jobs wait outside for each of its slots, and what would b
   let claimed = 0
   let performed = 0
   const lane = new LaneRunner<number>({
-    slots: 2,
+    slots: () => 2,
     claim: async (limit) => (claimed < 100 ? Array.from({ length: limit }, () => claimed++) : []),
     perform: async (_job, { leaveSlot }) => {
       performed += 1

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createBackoff } from '../../src/queue/backoff.ts'
+import { holdBack, letOn } from '../../src/queue/enqueue.ts'
 import type { Work } from '../../src/queue/kinds.ts'
 import { postpone } from '../../src/queue/settle.ts'
 import { enqueueFor, left, type Scratch, scratch, settleNow, waiting } from './scratch.ts'
@@ -310,4 +311,59 @@ test('the delay after a fault doubles from one second to five minutes', () => {
   expect(backoff.next(8)).toBe(1000)
   backoff.forget(7)
   expect(backoff.next(7)).toBe(1000)
+})
+
+test('while single messages are sent, bulk keeps to few slots, and has all of its own a second after the last', async () => {
+  const most = { quiet: 0, hurried: 0 }
+  let running = 0
+  let phase: keyof typeof most = 'quiet'
+  const hold: (() => void)[] = []
+  const queue = place.queue({
+    slots: { single: 5, bulk: 20, webhook: 0, upkeep: 0 },
+    givingWay: { bulk: 2 },
+    async perform({ messageId }, { job }) {
+      if (!messageId.startsWith('single')) {
+        most[phase] = Math.max(most[phase], ++running)
+        await new Promise<void>((resolve) => hold.push(resolve))
+        running--
+      }
+      await settleNow(place.db, job)
+    },
+  })
+  const release = () => {
+    for (const go of hold.splice(0)) go()
+  }
+  await queue.start()
+  await enqueueFor(place.db, 'single', 1)
+  await queue.idle()
+  phase = 'hurried'
+  await enqueueFor(place.db, 'bulk', 60, 'bulk')
+  queue.wake('bulk')
+  await expect.poll(() => running).toBe(2)
+  phase = 'quiet'
+  await expect.poll(() => running).toBe(20)
+  expect(most).toEqual({ quiet: 20, hurried: 2 })
+  const releasing = setInterval(release, 1)
+  await queue.idle()
+  clearInterval(releasing)
+})
+
+test("jobs that are held back are not claimed until they are let on; others of their line's key go on", async () => {
+  const performed: string[] = []
+  const queue = place.queue({
+    async perform({ messageId }, { job }) {
+      performed.push(messageId)
+      await settleNow(place.db, job)
+    },
+  })
+  await enqueueFor(place.db, 'held', 3)
+  await enqueueFor(place.db, 'free', 2)
+  const line = { kind: 'deliver', lane: 'single', fairnessKey: 'held' } as const
+  await place.db.transaction().execute((tx) => holdBack(tx, line))
+  await queue.start()
+  await queue.idle()
+  expect(performed.sort()).toEqual(['free-1', 'free-2'])
+  await place.db.transaction().execute((tx) => letOn(tx, line))
+  await queue.idle()
+  expect(performed).toHaveLength(5)
 })

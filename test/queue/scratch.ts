@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { enqueue } from '../../src/queue/enqueue.ts'
-import type { Claimed, Held, Perform } from '../../src/queue/kinds.ts'
+import type { Claimed, Held, Lane, Perform } from '../../src/queue/kinds.ts'
 import { createQueue, type Queue, type QueueOptions } from '../../src/queue/run.ts'
 import { settle } from '../../src/queue/settle.ts'
 import { type Db, openStore } from '../../src/store/database.ts'
@@ -48,9 +48,10 @@ export async function scratch(): Promise<Scratch> {
 }
 
 /** Enqueues `count` deliveries for one fairness key; their messages are named `<key>-1`, `<key>-2` … */
-export async function enqueueFor(db: Db, fairnessKey: string, count: number): Promise<void> {
+export async function enqueueFor(db: Db, fairnessKey: string, count: number, lane: Lane = 'single'): Promise<void> {
   const jobs = Array.from({ length: count }, (_, index) => ({
     kind: 'deliver' as const,
+    lane,
     fairnessKey,
     payload: { environmentId: 'production', messageId: `${fairnessKey}-${index + 1}` },
   }))
