@@ -42,7 +42,10 @@ const MOST_CPU_MS = 1_000
 const MOST_MS = 30_000
 /** Of the thread's heap. What it keeps compiled takes up to some 180 MB where an installation has very many templates. */
 const MOST_MEMORY_MB = 384
-/** Who holds a thread for so long may soon have ended it: another begins, so that whoever comes next need not wait for one. */
+/**
+ * Who uses so much of a thread's time may soon have ended it: another begins, so that whoever comes next need not wait for one. On
+ * a busy machine many hold a thread for long who use little of it, and a thread costs a second and a hundred megabytes.
+ */
 const SPARE_AFTER_MS = 300
 /** What a job holds for so long is looked at again and again; most never are. */
 const LOOKS_EVERY_MS = 100
@@ -183,10 +186,6 @@ function watchOver({ pool, progress, ending, whenSlow }: Watched): NodeJS.Timeou
     const tookMs = performance.now() - seen.since
     if (tookMs >= MOST_MS) return ending.abort(at === null ? NEVER_BEGAN : TOO_LONG)
     if (at === null || tookMs < LOOKS_EVERY_MS / 2) return
-    if (tookMs >= SPARE_AFTER_MS && !wasSlow) {
-      wasSlow = true
-      whenSlow(at)
-    }
     const began = progress.cpuMs
     const thread = pool.threads.find(({ threadId }) => threadId === progress.thread)
     if (thread === undefined) return
@@ -195,6 +194,10 @@ function watchOver({ pool, progress, ending, whenSlow }: Watched): NodeJS.Timeou
     if (progress.at !== at) return
     if (heap.used_heap_size > MOST_MEMORY_MB * 1024 * 1024) ending.abort(TOO_LARGE)
     else if (cpuMs(used) - began > MOST_CPU_MS) ending.abort(TOO_LONG)
+    else if (cpuMs(used) - began >= SPARE_AFTER_MS && !wasSlow) {
+      wasSlow = true
+      whenSlow(at)
+    }
   }
   return setInterval(() => {
     // It is not there to be asked any more, so it has ended.

@@ -46,7 +46,7 @@ for (const mode of MODES) {
     })
 
     beforeAll(async () => {
-      home = await house({ mode, world: { providers: [phones('near'), phones('far')] } })
+      home = await house({ mode, world: { providers: [phones('near'), phones('far')] }, ownThreads: true })
       for (const kind of ['near', 'far']) {
         dataOf(await home.client.send(PutProviderDocument, { id: kind, input: { kind, settings: {} } }))
       }
