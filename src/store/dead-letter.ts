@@ -36,13 +36,25 @@ export async function deleteDeadLetters(tx: Tx, environmentId: string, ids: read
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Locks those of these messages that may go on: neither stopped, nor of a user who was erased. */
+/** Takes away the dead letters of messages, which are locked: nobody redrives them meanwhile. */
+export async function deleteDeadLettersOf(tx: Tx, environmentId: string, messageIds: readonly string[]): Promise<void> {
+  await sql`
+    with held as (
+      select id from dead_letter
+      where environment_id = ${environmentId} and message_id = any(${[...messageIds]}::text[])
+      order by id
+      for update
+    )
+    delete from dead_letter where environment_id = ${environmentId} and id = any(array(select id from held))`.execute(tx)
+}
+
+/** Locks those of these messages that may go on: neither stopped, nor sent again by another, nor of a user who was erased. */
 export async function lockRevivable(tx: Tx, environmentId: string, messageIds: readonly string[]): Promise<ReadonlySet<string>> {
   if (messageIds.length === 0) return new Set()
   const { rows } = await sql<{ id: string }>`
     select id from message
     where environment_id = ${environmentId} and id = any(${[...messageIds]}::text[]) and status <> 'CANCELED'
-      and not (user_id is null and recipient = ${ERASED})
+      and replaced_by is null and not (user_id is null and recipient = ${ERASED})
     order by id
     for no key update`.execute(tx)
   return new Set(rows.map(({ id }) => id))

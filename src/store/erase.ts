@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Tx } from './database.ts'
 
 /** What stands where an address or a user's id stood. */
@@ -90,6 +90,32 @@ export async function eraseEvents(tx: Tx, environmentId: string, userId: string,
     where environment_id = ${environmentId} and stream = 'INBOX' and user_id = ${userId}`.execute(tx)
 }
 
+/** Events that endpoints were told, or are still to be told, of these messages: without the person and the providers' words. */
+export async function eraseWebhooks(tx: Tx, environmentId: string, messageIds: readonly string[]): Promise<void> {
+  await sql`
+    with held as (
+      select id, payload::jsonb as payload, attempts from webhook_delivery
+      where environment_id = ${environmentId} and message_id = any(${messageIds})
+      order by id
+      for update
+    ),
+    erased as (
+      select id, ${withoutErrors(sql`attempts`)} as attempts,
+             jsonb_set(payload, '{data}', payload -> 'data' || jsonb_build_object('recipient', ${ERASED}::text)
+               || case when payload #> '{data,deliveries}' is null then '{}'
+                  else jsonb_build_object('deliveries', ${withoutErrors(sql`payload #> '{data,deliveries}'`)}) end) as payload
+      from held
+    )
+    update webhook_delivery d set payload = erased.payload::json, attempts = erased.attempts
+    from erased where d.environment_id = ${environmentId} and d.id = erased.id`.execute(tx)
+}
+
+/** A list of what was tried, as JSON. */
+const withoutErrors = (list: RawBuilder<unknown>) => sql`(
+  select coalesce(jsonb_agg(one.value || '{"error": null}' order by one.ordinality), '[]')
+  from jsonb_array_elements(${list}) with ordinality as one
+)`
+
 export async function deleteInbox(tx: Tx, environmentId: string, userId: string): Promise<void> {
   await tx.deleteFrom('inbox_message').where('environment_id', '=', environmentId).where('user_id', '=', userId).execute()
 }
@@ -100,6 +126,38 @@ export async function eraseDeadLetters(tx: Tx, environmentId: string, messageIds
     where environment_id = ${environmentId} and message_id = any(${messageIds})`.execute(tx)
 }
 
+/** A definition, or what was given for one, that says nothing to anybody. */
+const emptied = (definition: RawBuilder<unknown>) => sql`
+  (${definition} - 'channels' - 'providers') || '{"content": {"title": null, "body": null}, "data": {}}'
+    || jsonb_build_object('metadata', coalesce(nullif(${definition} -> 'metadata', 'null'), '{}') || '{"traceId": null}')`
+
+/**
+ * Empties those of these bulk jobs of whose users nobody is left, and their requests. One that has not run is canceled: whoever
+ * was added to it from now on would be sent nothing. Lock the jobs before, and take the users out.
+ */
+export async function emptyBulkJobs(tx: Tx, environmentId: string, jobIds: readonly string[], now: Date): Promise<void> {
+  if (jobIds.length === 0) return
+  await sql`
+    with emptied as (
+      update bulk_job j
+      set given = ${emptied(sql`j.given`)}, definition = ${emptied(sql`j.definition`)},
+          status = case status when 'CREATED' then 'CANCELED' else status end,
+          error = case status when 'CREATED' then ${NOBODY_LEFT} else error end,
+          completed_at = case status when 'CREATED' then ${now} else completed_at end,
+          updated_at = case status when 'CREATED' then ${now} else updated_at end
+      where environment_id = ${environmentId} and id = any(${[...jobIds]}::text[])
+        and not exists (
+          select from bulk_user u
+          where u.environment_id = j.environment_id and u.job_id = j.id and u."to" is not null
+        )
+      returning request_id
+    )
+    update request r set definition = ${emptied(sql`r.definition`)}
+    from emptied where r.environment_id = ${environmentId} and r.id = emptied.request_id`.execute(tx)
+}
+
+const NOBODY_LEFT = 'Everybody in it was erased before it ran.'
+
 /**
  * Empties what was said to people of whom nobody is left: requests that named persons only, all of them erased. One that
  * others share, or that went to a group, stays as it is: it was not written for this user.
@@ -107,8 +165,7 @@ export async function eraseDeadLetters(tx: Tx, environmentId: string, messageIds
 export async function emptyRequests(tx: Tx, environmentId: string, requestIds: readonly string[]): Promise<void> {
   await sql`
     update request r
-    set definition = (r.definition - 'channels' - 'providers') || '{"content": {"title": null, "body": null}, "data": {}}'
-      || jsonb_build_object('metadata', coalesce(r.definition -> 'metadata', '{}') || '{"traceId": null}')
+    set definition = ${emptied(sql`r.definition`)}
     where r.environment_id = ${environmentId} and r.id = any(${requestIds})
       and r.expanded and r.expansion is null and jsonb_array_length(coalesce(r.definition -> 'groups', '[]')) = 0
       and not exists (

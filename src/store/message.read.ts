@@ -20,11 +20,11 @@ export function createMessageReads(db: Db): MessageReads {
     async countMessages(environmentId, requestId, userId) {
       const { rows } = await sql<MessageCounts>`
         select count(*)::int as total,
-               count(*) filter (where status in ('ENQUEUED', 'DELAYED', 'ROUTED'))::int as pending,
-               count(*) filter (where status in ('SENT', 'DELIVERED', 'OPENED', 'CLICKED', 'SIMULATED'))::int as sent,
-               count(*) filter (where status in ('UNMAPPED', 'UNROUTABLE', 'UNDELIVERABLE'))::int as failed,
-               count(*) filter (where status in ('FILTERED', 'THROTTLED', 'DIGESTED'))::int as skipped,
-               count(*) filter (where status = 'CANCELED')::int as canceled
+               count(*) filter (where message_tally(status) = 'pending')::int as pending,
+               count(*) filter (where message_tally(status) = 'sent')::int as sent,
+               count(*) filter (where message_tally(status) = 'failed')::int as failed,
+               count(*) filter (where message_tally(status) = 'skipped')::int as skipped,
+               count(*) filter (where message_tally(status) = 'canceled')::int as canceled
         from message
         where environment_id = ${environmentId} and request_id = ${requestId}
           and (${userId}::text is null or user_id = ${userId}::text)`.execute(db)

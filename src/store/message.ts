@@ -23,6 +23,8 @@ export interface NewMessage {
   readonly recipient: string
   readonly to: unknown
   readonly tenantId: string | null
+  /** The bulk job that it is of. */
+  readonly jobId?: string
   readonly listId: string | null
   readonly audienceId: string | null
   readonly templateId?: string | null
@@ -58,13 +60,13 @@ export async function insertMessages(
         as r("environmentId" text, id text, mode api_key_mode, definition jsonb, expansion jsonb, "acceptedAt" timestamptz)
     )
     insert into message
-      (environment_id, id, request_id, status, reason, error, user_id, recipient, "to", tenant_id, list_id, audience_id, template_id,
+      (environment_id, id, request_id, status, reason, error, user_id, recipient, "to", tenant_id, job_id, list_id, audience_id, template_id,
        template_version, topic_id, resend_of, tags, trace_id, event, enqueued_at, scheduled_for, expires_at, updated_at)
-    select "environmentId", id, "requestId", status, reason, error, "userId", recipient, "to", "tenantId", "listId", "audienceId",
+    select "environmentId", id, "requestId", status, reason, error, "userId", recipient, "to", "tenantId", "jobId", "listId", "audienceId",
            "templateId", "templateVersion", "topicId", "resendOf", tags, "traceId", event, "enqueuedAt", "scheduledFor", "expiresAt", "enqueuedAt"
     from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb)
       as m("environmentId" text, id text, "requestId" text, status message_status, reason message_reason, error text, "userId" text,
-           recipient text, "to" jsonb, "tenantId" text, "listId" text, "audienceId" text, "templateId" text,
+           recipient text, "to" jsonb, "tenantId" text, "jobId" text, "listId" text, "audienceId" text, "templateId" text,
            "templateVersion" int, "topicId" text, "resendOf" text, tags text[], "traceId" text, event text, "enqueuedAt" timestamptz,
            "scheduledFor" timestamptz, "expiresAt" timestamptz)
     on conflict (environment_id, id) do nothing

@@ -3,11 +3,10 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import { startEmbedded } from '../../src/store/embedded.ts'
 
 const asRoot = process.getuid?.() === 0
@@ -24,7 +23,7 @@ let said: string[]
 const log = { info() {}, warn: (_: object, message: string) => void said.push(message), error() {} }
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'carillon-embedded-'))
+  root = await mkdtemp(join(inject('runFolder'), 'embedded-'))
   await chmod(root, 0o755)
 })
 
