@@ -316,7 +316,7 @@ export function enqueuedEvent(message: NewMessage): NewEvent {
     at: message.enqueuedAt,
     messageId: message.id,
     requestId: message.requestId,
-    jobId: null,
+    jobId: message.jobId ?? null,
     userId: message.userId,
     tenantId: message.tenantId,
     status: 'ENQUEUED',

@@ -1,10 +1,13 @@
 import { notFound, Refusal } from '../errors.ts'
 import type { MessageStatus } from '../generated/tables.ts'
 import type { NewEvent } from '../log/event.ts'
-import { fairnessOf } from '../queue/kinds.ts'
+import { holdBack, letOn } from '../queue/enqueue.ts'
+import { fairnessOf, lineOfJob } from '../queue/kinds.ts'
+import { type BulkJobState, changeBulkJob, lockBulkJob, readJobOfRequest } from '../store/bulk-job.ts'
 import { type CanceledMessage, cancelLocked, hasPending, lockMessage, lockPending } from '../store/cancel.ts'
+import type { Tx } from '../store/database.ts'
 import { endRequest } from '../store/request.ts'
-import type { Command, GroupScope } from './command.ts'
+import type { Command, GroupScope, Scope } from './command.ts'
 
 /**
  * Stops a message before a provider is called for it, or between attempts; the answer is its id. An attempt is noted under the
@@ -32,19 +35,46 @@ function tooLate(status: MessageStatus): Refusal {
 
 /**
  * Makes no further message of a request, and cancels those that can still be stopped: some at once, the rest by a job, which
- * also comes back for those whose provider is being called, until none of them is pending. The answer is the request's id.
+ * also comes back for those whose provider is being called, until none of them is pending. A bulk job whose request it is ends
+ * as CANCELED, unless all of its messages have ended. The answer is the request's id.
  *
  * @throws Refusal NOT_FOUND
  */
 export const cancelRequest: Command<{ id: string }, string> = async (scope, { id }) => {
   const { environmentId } = scope.actor
-  if (!(await endRequest(scope.tx, environmentId, id, scope.now))) throw notFound('request', id)
-  const page = await cancelPage(scope, environmentId, id, '')
-  if (page.next !== null || page.isPending) {
-    const payload = { environmentId, requestId: id }
-    scope.enqueue({ kind: 'cancel', payload, fairnessKey: `${fairnessOf(environmentId, null)}\ncancel` })
-  }
+  const jobId = await readJobOfRequest(scope.tx, environmentId, id)
+  // Locked before its request, as by whoever makes its messages.
+  const job = jobId === null ? null : await lockBulkJob(scope.tx, environmentId, jobId)
+  const isUnderWay = job !== null && job.status !== 'CANCELED' && !(await hasEnded(scope.tx, environmentId, job))
+  if (isUnderWay) await endJob(scope, job.id)
+  await stopRequest(scope, id, isUnderWay ? job.id : undefined)
   return id
+}
+
+/** Whether a job makes no message any more and none of its messages can still be stopped. */
+export async function hasEnded(tx: Tx, environmentId: string, job: Pick<BulkJobState, 'status' | 'requestId'>): Promise<boolean> {
+  return job.status === 'COMPLETED' && !(await hasPending(tx, environmentId, job.requestId))
+}
+
+/** Ends a bulk job as CANCELED. Its messages wait until they are canceled: none of them is sent meanwhile. */
+export async function endJob({ tx, actor, now }: Scope, jobId: string): Promise<void> {
+  const { environmentId } = actor
+  await changeBulkJob(tx, environmentId, jobId, { status: 'CANCELED', completedAt: now }, now)
+  await holdBack(tx, lineOfJob(environmentId, jobId))
+}
+
+/** @param jobId of the bulk job that ended with it. @throws Refusal NOT_FOUND */
+export async function stopRequest(scope: Scope, requestId: string, jobId: string | undefined): Promise<void> {
+  const { environmentId } = scope.actor
+  if (!(await endRequest(scope.tx, environmentId, requestId, scope.now))) throw notFound('request', requestId)
+  const page = await cancelPage(scope, environmentId, requestId, '')
+  if (page.next === null && jobId !== undefined) await letOn(scope.tx, lineOfJob(environmentId, jobId))
+  if (page.next === null && !page.isPending) return
+  scope.enqueue({
+    kind: 'cancel',
+    payload: { environmentId, requestId, ...(jobId !== undefined && { jobId }) },
+    fairnessKey: `${fairnessOf(environmentId, null)}\ncancel`,
+  })
 }
 
 const PAGE = 500

@@ -1,5 +1,5 @@
 import type { NewEvent } from '../log/event.ts'
-import { fairnessOf, JOB_KINDS, type JobKindName, type NewJob } from '../queue/kinds.ts'
+import { fairnessOf, fairnessOfJob, JOB_KINDS, type JobKindName, type NewJob } from '../queue/kinds.ts'
 import {
   type DeadLetterRow,
   deleteDeadLetters,
@@ -12,8 +12,8 @@ import type { Command } from './command.ts'
 
 /**
  * Puts work that was given up back on its way, under the same ids: its job again, its message ENQUEUED again, the dead letter
- * gone. Passed over are ids that are not known, kinds of work that this version does not know, and messages that were stopped
- * or whose user was erased. The answer is how many it was.
+ * gone. Passed over are ids that are not known, kinds of work that this version does not know, and messages that were stopped,
+ * that a retry of their bulk job sent again, or whose user was erased. The answer is how many it was.
  *
  * Messages are locked before letters, as by who erases a user, so the two cannot deadlock.
  */
@@ -49,11 +49,19 @@ function isKnown(letter: DeadLetterRow): letter is KnownLetter {
 
 const messageIdsOf = (letters: readonly DeadLetterRow[]) => letters.flatMap(({ messageId }) => messageId ?? [])
 
-/** A message is claimed in its tenant's turn; what is done for many messages in a turn of its kind. */
 function jobOf(environmentId: string, { kind, payload }: KnownLetter, message: RevivedMessage | undefined): NewJob {
-  const key = fairnessOf(environmentId, message?.tenantId ?? null)
-  const fairnessKey = message === undefined ? `${key}\n${kind}` : key
-  return { kind, payload: JOB_KINDS[kind].payload.parse(payload), fairnessKey } as NewJob
+  return { kind, payload: JOB_KINDS[kind].payload.parse(payload), ...turnOf(environmentId, kind, message) } as NewJob
+}
+
+/** A message is claimed in its tenant's turn, or its bulk job's; what is done for many messages in a turn of its kind. */
+function turnOf(
+  environmentId: string,
+  kind: JobKindName,
+  message: RevivedMessage | undefined,
+): Pick<NewJob, 'fairnessKey' | 'lane'> {
+  if (message === undefined) return { fairnessKey: `${fairnessOf(environmentId, null)}\n${kind}` }
+  if (message.jobId === null) return { fairnessKey: fairnessOf(environmentId, message.tenantId) }
+  return { fairnessKey: fairnessOfJob(environmentId, message.jobId), lane: 'bulk' }
 }
 
 function redrivenEvent(environmentId: string, message: RevivedMessage, at: Date): NewEvent {

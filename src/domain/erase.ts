@@ -1,15 +1,20 @@
+import { lockBulkJobsAround } from '../store/bulk-job.ts'
+import { eraseBulkUsers } from '../store/bulk-user.ts'
 import {
   deleteContents,
   deleteInbox,
   dropJobsOf,
+  emptyBulkJobs,
   emptyRequests,
   eraseDeadLetters,
   eraseDeliveries,
   eraseEvents,
   eraseMessages,
+  eraseWebhooks,
 } from '../store/erase.ts'
 import { deleteRow } from '../store/row.ts'
 import { eraseCounts } from '../store/send-limit.ts'
+import { bulkUserKey } from './bulk-user.ts'
 import { canceledEvent } from './cancel.ts'
 import type { Command } from './command.ts'
 import { checkId } from './id.ts'
@@ -25,12 +30,17 @@ import { checkId } from './id.ts'
  * results sealed), mails in the built-in catcher's folder, backups, and whatever providers keep. A send that is being accepted
  * at this very moment may count as one after the erasure; erasing again takes it too.
  *
+ * Bulk jobs are locked first, so that none of their pages is made meanwhile: who is still pending there gets no message. One
+ * of whose users nobody is left says nothing any more.
  * Jobs are locked before tokens and messages, in the order in which results are recorded, so the two cannot deadlock; the
  * log is locked last, by the events.
  */
 export const deleteUser: Command<{ userId: string }, boolean> = async ({ tx, actor, now, append }, { userId }) => {
   checkId(userId, ['userId'])
   const { environmentId } = actor
+  const key = bulkUserKey({ userId, label: userId })
+  await lockBulkJobsAround(tx, environmentId, key)
+  await emptyBulkJobs(tx, environmentId, await eraseBulkUsers(tx, environmentId, key), now)
   await dropJobsOf(tx, environmentId, userId)
   // With device tokens, preferences, subscriptions and memberships.
   const existed = await deleteRow(tx, 'user', environmentId, userId)
@@ -39,6 +49,7 @@ export const deleteUser: Command<{ userId: string }, boolean> = async ({ tx, act
   await eraseCounts(tx, environmentId, userId)
   await deleteContents(tx, environmentId, ids)
   await eraseDeliveries(tx, environmentId, ids)
+  await eraseWebhooks(tx, environmentId, ids)
   await deleteInbox(tx, environmentId, userId)
   await eraseDeadLetters(tx, environmentId, ids)
   await emptyRequests(tx, environmentId, [...new Set(messages.map(({ requestId }) => requestId))])

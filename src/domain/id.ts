@@ -3,9 +3,36 @@ import { v7 } from 'uuid'
 import { badInput } from '../errors.ts'
 
 /** An id that sorts by the time it was made (UUID version 7, RFC 9562): `msg_0192f0c1…`. */
-export function newId(prefix: 'msg' | 'req' | 'key' | 'dlt' | 'dtk'): string {
+export function newId(prefix: 'msg' | 'req' | 'key' | 'dlt' | 'dtk' | 'job'): string {
   return `${prefix}_${v7().replaceAll('-', '')}`
 }
+
+/** So many rounds of retries have an id of their own. */
+const MOST_ROUNDS = 0xfff
+
+/**
+ * The message of one user of a bulk job: the same on every try, so that what is made again after a crash is made once. A UUID
+ * of version 8 (RFC 9562): the time of the job's request, the round (0; higher for those that are sent again), the user's
+ * position, and a hash. So a job's messages stand in the order of their making, and a round's behind those of the round before.
+ */
+export function messageIdAt(requestId: string, round: number, position: number): string {
+  const time = requestId.slice('req_'.length, 16)
+  const hash = createHash('sha256').update(`${requestId}\n${round}\n${position}`).digest().readUInt32BE() >>> 6
+  const rest = (0b10n << 62n) | (BigInt(position) << 26n) | BigInt(hash)
+  return `msg_${time}8${hex(Math.min(round, MOST_ROUNDS), 3)}${hex(rest, 16)}`
+}
+
+/** Every message of earlier rounds sorts before it, every message of this round behind it. */
+export function roundStart(requestId: string, round: number): string {
+  return `msg_${requestId.slice('req_'.length, 16)}8${hex(Math.min(round, MOST_ROUNDS), 3)}`
+}
+
+/** Of an id that messageIdAt made. */
+export function positionIn(messageId: string): number {
+  return Number((BigInt(`0x${messageId.slice(-16)}`) >> 26n) & 0xfffffffffn)
+}
+
+const hex = (number: number | bigint, digits: number) => number.toString(16).padStart(digits, '0')
 
 /** The delivery of one message through one account to one address: the same on every try. */
 export function deliveryId(messageId: string, providerId: string, address: string): string {

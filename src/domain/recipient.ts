@@ -99,11 +99,20 @@ function checkPerson(to: RecipientInput, path: Path, { guard, providers }: Recip
   for (const [index, token] of (to.deviceTokens ?? []).entries()) {
     checkDeviceToken(token, [...path, 'deviceTokens', index], { guard, providers })
   }
+  return { kind: 'individual', label, userId: to.userId ?? null, to, newProfile: newProfileOf(to, path) }
+}
+
+/**
+ * What is stored of a person who is new.
+ *
+ * @param path where it is in the input, for what is refused
+ */
+export function newProfileOf({ profile, email, phoneNumber }: RecipientInput, path: Path): JsonObject {
   const address = {
-    ...(to.email != null && { email: to.email }),
-    ...(to.phoneNumber != null && { phone_number: checkPhoneNumber(to.phoneNumber, [...path, 'phoneNumber']) }),
+    ...(email != null && { email }),
+    ...(phoneNumber != null && { phone_number: checkPhoneNumber(phoneNumber, [...path, 'phoneNumber']) }),
   }
-  return { kind: 'individual', label, userId: to.userId ?? null, to, newProfile: deepMerge(to.profile ?? {}, address) }
+  return deepMerge(profile ?? {}, address)
 }
 
 function checkPlace(to: RecipientInput, path: Path, guard: AddressGuard): Individual {

@@ -26,6 +26,8 @@ import { checkLocale } from './profile.ts'
 import { checkRecipient, type Individual, type RecipientInput, type RecipientRules } from './recipient.ts'
 import { checkRouting, type Routing, type RoutingInput } from './routing.ts'
 
+type Path = readonly (string | number)[]
+
 export interface ContentInput {
   readonly title?: string | null
   readonly body?: string | null
@@ -109,33 +111,47 @@ export interface CheckedSend {
   readonly data: readonly { readonly place: number; readonly data: JsonObject | null }[]
 }
 
+/** A send without its recipients: what every message of it shares. */
+export type MessageInput = Omit<SendInput, 'to' | 'idempotencyKey'>
+
 /**
  * Everything about a send that can be refused without the database. The sentences are the ones this field's users know.
  * @throws Refusal BAD_USER_INPUT with the path of the fault
  */
 export function checkSend(input: SendInput, rules: SendRules): CheckedSend {
-  if (input.content == null && input.template == null) {
-    throw badInput(['input'], "Either 'content' or 'template' must be defined.")
-  }
-  if (input.content != null && input.template != null) {
-    throw badInput(['input'], "Either 'content' or 'template' may be defined, but not both.")
-  }
+  const message = checkMessage(input, ['input'], rules)
   if (input.to.length === 0) throw badInput(['input', 'to'], "The 'to' property is required.")
-  checkSize(input.data, ['input', 'data'])
   const recipients = input.to.map((to, index) => checkRecipient(to, ['input', 'to', index], rules))
   return {
     individuals: withoutRepeated(recipients.filter((one) => one.kind === 'individual')),
     data: input.template == null ? [] : input.to.map(({ data = null }, place) => ({ place, data })),
-    definition: {
-      ...(input.template == null
-        ? { content: checkContent(input.content!, ['input', 'content']) }
-        : { content: {}, template: { id: input.template, version: null } }),
-      data: input.data ?? {},
-      ...checkContext(input),
-      groups: checkGroups(recipients.flatMap((one) => (one.kind === 'group' ? [one.group] : []))),
-      metadata: checkMetadata(input.metadata ?? {}),
-      ...checkManner(input, rules),
-    },
+    definition: { ...message, groups: checkGroups(recipients.flatMap((one) => (one.kind === 'group' ? [one.group] : []))) },
+  }
+}
+
+/**
+ * What messages share, before a template was read and without groups.
+ *
+ * @param path where the input is, for what is refused
+ * @throws Refusal BAD_USER_INPUT with the path of the fault
+ */
+export function checkMessage(input: MessageInput, path: Path, rules: Pick<SendRules, 'guard' | 'now'>): Definition {
+  if (input.content == null && input.template == null) {
+    throw badInput(path, "Either 'content' or 'template' must be defined.")
+  }
+  if (input.content != null && input.template != null) {
+    throw badInput(path, "Either 'content' or 'template' may be defined, but not both.")
+  }
+  checkSize(input.data, [...path, 'data'])
+  return {
+    ...(input.template == null
+      ? { content: checkContent(input.content!, [...path, 'content']) }
+      : { content: {}, template: { id: input.template, version: null } }),
+    data: input.data ?? {},
+    ...checkContext(input, path),
+    groups: [],
+    metadata: checkMetadata(input.metadata ?? {}, [...path, 'metadata']),
+    ...checkManner(input, path, rules),
   }
 }
 
@@ -165,48 +181,47 @@ function checkGroups(groups: readonly Group[]): readonly Group[] {
 }
 
 /** What a message or a template says, as it is kept. @throws Refusal BAD_USER_INPUT with the path of the fault */
-export function checkContent(content: ContentInput, path: readonly (string | number)[]): Content {
+export function checkContent(content: ContentInput, path: Path): Content {
   const { title, body, version, elements } = content
   const fault = checkWhole(said<object>({ title, body, version, elements }))
   if (fault !== null) throw badInput([...path, ...fault.path], fault.message)
   return said<Content>({ title, body, version, elements: elements as readonly Element[] | null | undefined })
 }
 
-function checkContext(input: SendInput): Pick<Definition, 'brandId' | 'tenantId' | 'locale' | 'topicId'> {
+function checkContext(input: MessageInput, path: Path): Pick<Definition, 'brandId' | 'tenantId' | 'locale' | 'topicId'> {
   const { brandId = null, tenantId = null, locale = null, topicId = null } = input
-  for (const [name, id] of Object.entries({ brandId, tenantId, topicId })) if (id !== null) checkId(id, ['input', name])
-  if (locale !== null) checkLocale(locale, ['input', 'locale'])
+  for (const [name, id] of Object.entries({ brandId, tenantId, topicId })) if (id !== null) checkId(id, [...path, name])
+  if (locale !== null) checkLocale(locale, [...path, 'locale'])
   return { brandId, tenantId, locale, topicId }
 }
 
 type Manner = Pick<Definition, 'routing' | 'channels' | 'providers' | 'timeouts' | 'delay' | 'expiresAt'>
 
 /** How and when it is sent. What the send did not say is absent: most say nothing of it, and every message's work reads it. */
-function checkManner(input: SendInput, { guard, now }: SendRules): Manner {
+function checkManner(input: MessageInput, path: Path, { guard, now }: Pick<SendRules, 'guard' | 'now'>): Manner {
   const { routing, channels, providers, timeout, delay, expiresAt } = input
   return said<Manner>({
-    routing: routing && checkRouting(routing, ['input', 'routing']),
-    channels: channels && checkChannels(channels, ['input', 'channels'], guard),
-    providers: providers && checkProviderSettings(providers, ['input', 'providers']),
-    timeouts: timeout && checkTimeouts(timeout, ['input', 'timeout']),
-    delay: delay && checkDelay(delay, ['input', 'delay'], now()),
+    routing: routing && checkRouting(routing, [...path, 'routing']),
+    channels: channels && checkChannels(channels, [...path, 'channels'], guard),
+    providers: providers && checkProviderSettings(providers, [...path, 'providers']),
+    timeouts: timeout && checkTimeouts(timeout, [...path, 'timeout']),
+    delay: delay && checkDelay(delay, [...path, 'delay'], now()),
     expiresAt: expiresAt && new Date(expiresAt).toISOString(),
   })
 }
 
-function checkMetadata(metadata: MetadataInput): Metadata {
+function checkMetadata(metadata: MetadataInput, path: Path): Metadata {
   const { event = null, traceId = null, utm } = metadata
-  const tags = checkTags(metadata.tags ?? [], ['input', 'metadata', 'tags'])
+  const tags = checkTags(metadata.tags ?? [], [...path, 'tags'])
   for (const [name, value] of Object.entries({ event, traceId })) {
-    if (value !== null && value.length > 256)
-      throw badInput(['input', 'metadata', name], `'${name}' must be at most 256 characters.`)
+    if (value !== null && value.length > 256) throw badInput([...path, name], `'${name}' must be at most 256 characters.`)
   }
   const kept = { event, tags, traceId }
-  return utm ? { ...kept, utm: checkUtm(utm, ['input', 'metadata', 'utm']) } : kept
+  return utm ? { ...kept, utm: checkUtm(utm, [...path, 'utm']) } : kept
 }
 
 /** @throws Refusal BAD_USER_INPUT for more than 9, and for one that is empty or over 30 characters */
-export function checkTags(tags: readonly string[], path: readonly (string | number)[]): readonly string[] {
+export function checkTags(tags: readonly string[], path: Path): readonly string[] {
   if (tags.length > 9) throw badInput(path, "'tags' may hold at most 9 tags.")
   for (const [index, tag] of tags.entries()) {
     if (tag.length === 0 || tag.length > 30) throw badInput([...path, index], 'A tag must be 1 to 30 characters.')
@@ -219,28 +234,34 @@ export function checkTags(tags: readonly string[], path: readonly (string | numb
  * is not asked: it was in time when it was accepted.
  */
 export function refuseLate({ definition }: CheckedSend, now: Date): Refusal | null {
-  const isLate = definition.expiresAt !== undefined && new Date(definition.expiresAt) <= now
-  return isLate ? badInput(['input', 'expiresAt'], "'expiresAt' must be in the future.") : null
+  return hasExpired(definition, now) ? badInput(['input', 'expiresAt'], "'expiresAt' must be in the future.") : null
+}
+
+export function hasExpired({ expiresAt }: Definition, now: Date): boolean {
+  return expiresAt !== undefined && new Date(expiresAt) <= now
+}
+
+type Name = readonly [Reference['kind'], string | null | undefined]
+
+/** What a person or place names by its id. */
+export function namedBy(to: RecipientInput): readonly Name[] {
+  return [['tenant', to.tenantId], ...(to.preferences ?? []).map(({ topicId }): Name => ['topic', topicId])]
 }
 
 /** Everything that a send names by its id, apart from users, who need not exist. */
 export function referencesOf(environmentId: string, { individuals, definition }: CheckedSend): readonly Reference[] {
   const { brandId, tenantId, topicId, groups, channels } = definition
-  const named: [Reference['kind'], string | null | undefined][] = [
+  const named: Name[] = [
     ['brand', brandId],
     ['brand', channels?.EMAIL?.brandId],
     ['tenant', tenantId],
     ['topic', topicId],
-    ...groups.flatMap(({ target, shared }): [Reference['kind'], string | null | undefined][] => [
-      ['tenant', shared.tenantId],
-      ...(shared.preferences ?? []).map(({ topicId }): [Reference['kind'], string] => ['topic', topicId]),
+    ...groups.flatMap(({ target, shared }): Name[] => [
+      ...namedBy(shared),
       target.kind === 'list' ? ['list', target.listId] : ['audience', target.kind === 'audience' ? target.audienceId : null],
       ['tenant', target.kind === 'tenant' ? target.tenantId : null],
     ]),
-    ...individuals.flatMap(({ to }): [Reference['kind'], string | null | undefined][] => [
-      ['tenant', to.tenantId],
-      ...(to.preferences ?? []).map(({ topicId }): [Reference['kind'], string] => ['topic', topicId]),
-    ]),
+    ...individuals.flatMap(({ to }) => namedBy(to)),
   ]
   const unique = new Map(named.flatMap(([kind, id]) => (id == null ? [] : [[`${kind}\n${id}`, { environmentId, kind, id }]])))
   return [...unique.values()]

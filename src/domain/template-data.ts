@@ -21,20 +21,25 @@ const MOST_VALUES = 10_000_000
 export async function refuseData(schema: JsonObject, { definition, data }: Said): Promise<Refusal | null> {
   const silent = data.find((one) => one.data === null)
   const speaking = data.filter((one) => one.data !== null)
-  return refuseMany(definition.data, speaking) ?? findInSlices(silent ? [silent, ...speaking] : speaking, refuseOne)
-
-  function refuseOne({ place, data: own }: CheckedSend['data'][number]): Refusal | null {
-    const problems = dataProblems(schema, own === null ? definition.data : deepMerge(definition.data, own))
-    if (problems.length === 0) return null
-    const issues = problems.map(({ path, message }) => ({
-      path: [...(isOwn(own, definition.data, path[0]) ? ['input', 'to', place, 'data'] : ['input', 'data']), ...path],
-      message,
-    }))
-    return new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
-  }
+  const all = silent ? [silent, ...speaking] : speaking
+  return refuseMany(definition.data, speaking) ?? findInSlices(all, (one) => refuseOne(schema, definition.data, one))
 }
 
-function refuseMany(shared: JsonObject, speaking: CheckedSend['data']): Refusal | null {
+type Own = CheckedSend['data'][number]
+
+/** Why what one recipient says over the shared data does not satisfy the schema; null where it does. */
+export function refuseOne(schema: JsonObject, shared: JsonObject, { place, data: own }: Own): Refusal | null {
+  const problems = dataProblems(schema, own === null ? shared : deepMerge(shared, own))
+  if (problems.length === 0) return null
+  const issues = problems.map(({ path, message }) => ({
+    path: [...(isOwn(own, shared, path[0]) ? ['input', 'to', place, 'data'] : ['input', 'data']), ...path],
+    message,
+  }))
+  return new Refusal('BAD_USER_INPUT', issues[0]!.message, { issues })
+}
+
+/** Why so many who say something of their own over so much shared data are not checked at once; null where they are not too many. */
+export function refuseMany(shared: JsonObject, speaking: readonly Own[]): Refusal | null {
   if (speaking.length < 2) return null
   const own = speaking.reduce((sum, one) => sum + countValues(one.data), 0)
   const values = speaking.length * countValues(shared) + own

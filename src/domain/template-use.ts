@@ -129,6 +129,11 @@ export async function readDefinitions(
   })
 }
 
+/** The version of the template that is named; undefined where none is. */
+export async function readTemplateOf(db: Db, versions: TemplateVersions, naming: Naming): Promise<TemplateDraft | undefined> {
+  return bodyOf(await readBodies(db, versions, [naming]), naming)
+}
+
 /** The version that is named; null where none is. */
 function refOf({ environmentId, definition: { template } }: Naming): VersionRef | null {
   return template == null || template.version === null ? null : { environmentId, id: template.id, number: template.version }

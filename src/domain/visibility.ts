@@ -40,8 +40,15 @@ export interface MessageEventFilter {
   readonly types?: readonly string[] | null
 }
 
-/** A subscriber's filter, held to what the actor may see. */
-export function eventFilterOf(actor: Actor, filter: MessageEventFilter): EventFilter {
+/** Which request a job's messages are all of; null where there is no such job. */
+type RequestIdOfJob = (environmentId: string, jobId: string) => Promise<string | null>
+
+/** A subscriber's filter, held to what the actor may see. The past of a job is found by its request. */
+export async function eventFilterOf(
+  actor: Actor,
+  filter: MessageEventFilter,
+  requestIdOfJob: RequestIdOfJob,
+): Promise<EventFilter> {
   const { messageIds, requestId, jobId, userId, tenantId } = filter
   const named = messageIds != null || requestId != null || jobId != null || userId != null || tenantId != null
   if (actor.kind === 'key' && !named && filter.all !== true) {
@@ -51,6 +58,7 @@ export function eventFilterOf(actor: Actor, filter: MessageEventFilter): EventFi
     stream: 'MESSAGE',
     ...(messageIds != null && { messageIds }),
     ...(requestId != null && { requestIds: [requestId] }),
+    ...(jobId != null && requestId == null && { requestIds: asList(await requestIdOfJob(actor.environmentId, jobId)) }),
     ...(jobId != null && { jobIds: [jobId] }),
     ...(userId != null && { userId }),
     ...(tenantId != null && { tenantId }),
@@ -59,12 +67,30 @@ export function eventFilterOf(actor: Actor, filter: MessageEventFilter): EventFi
   }
 }
 
+function asList(id: string | null): readonly string[] {
+  return id === null ? [] : [id]
+}
+
 /** Named messages, requests and jobs are followed from their first event; anything wider from now. */
 export function startsAtFirst(filter: MessageEventFilter): boolean {
   return filter.messageIds != null || filter.requestId != null || filter.jobId != null
 }
 
-/** Whose messages of a request an actor sees: null is everybody's, for keys and for tokens that name the request. */
-export function onlyUser(actor: Actor, requestId: string): string | null {
-  return actor.kind === 'key' || actor.requestIds.includes(requestId) ? null : (actor.userId ?? '')
+/** Whether an actor may follow a bulk job: keys may follow any of their environment, tokens those that they name. */
+export function isFollower(actor: Actor, jobId: string): boolean {
+  return actor.kind === 'key' || actor.jobIds.includes(jobId)
+}
+
+/** Whether a request is that of one of these bulk jobs. */
+type IsRequestOfJobs = (environmentId: string, requestId: string, jobIds: readonly string[]) => Promise<boolean>
+
+/**
+ * Whose messages of a request an actor sees: null is everybody's, for keys, and for tokens that name the request or the bulk job
+ * whose messages they are.
+ */
+export async function onlyUser(actor: Actor, requestId: string, isRequestOfJobs: IsRequestOfJobs): Promise<string | null> {
+  if (actor.kind === 'key' || actor.requestIds.includes(requestId)) return null
+  const { environmentId, jobIds, userId } = actor
+  const isFollowed = jobIds.length > 0 && (await isRequestOfJobs(environmentId, requestId, jobIds))
+  return isFollowed ? null : (userId ?? '')
 }

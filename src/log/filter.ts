@@ -29,14 +29,19 @@ export function predicateOf(filter: EventFilter): (event: LogEvent) => boolean {
 /** The same as a condition on the table `event`. */
 export function conditionOf(filter: EventFilter): RawBuilder<boolean> {
   const all = [sql<boolean>`stream = ${filter.stream}::event_stream`]
-  if (filter.messageIds) all.push(sql`message_id = any(${filter.messageIds}::text[])`)
-  if (filter.requestIds) all.push(sql`request_id = any(${filter.requestIds}::text[])`)
-  if (filter.jobIds) all.push(sql`job_id = any(${filter.jobIds}::text[])`)
+  if (filter.messageIds) all.push(isOneOf('message_id', filter.messageIds))
+  if (filter.requestIds) all.push(isOneOf('request_id', filter.requestIds))
+  if (filter.jobIds) all.push(isOneOf('job_id', filter.jobIds))
   if (filter.userId !== undefined) all.push(sql`user_id = ${filter.userId}`)
   if (filter.tenantId !== undefined) all.push(sameTenant(filter.tenantId))
   if (filter.types) all.push(sql`type = any(${filter.types}::text[])`)
   if (filter.visibleTo) all.push(visibleSql(filter.visibleTo))
   return sql<boolean>`(${sql.join(all, sql` and `)})`
+}
+
+/** One alone is asked for by equality: its index then is in the order of the log, and where it begins is the index's first entry. */
+function isOneOf(column: 'message_id' | 'request_id' | 'job_id', ids: readonly string[]): RawBuilder<boolean> {
+  return ids.length === 1 ? sql`${sql.ref(column)} = ${ids[0]}` : sql`${sql.ref(column)} = any(${ids}::text[])`
 }
 
 type Rights = NonNullable<EventFilter['visibleTo']>

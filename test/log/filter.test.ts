@@ -1,8 +1,9 @@
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { append } from '../../src/log/append.ts'
 import type { EventFilter, LogEvent, NewEvent } from '../../src/log/event.ts'
-import { predicateOf } from '../../src/log/filter.ts'
+import { conditionOf, predicateOf } from '../../src/log/filter.ts'
 import { readEvents } from '../../src/log/read.ts'
 import { eventOf, openDatabase, openEnvironment, positions } from './setting.ts'
 
@@ -53,6 +54,25 @@ test('a filter lets the same events through in memory and in the database', asyn
   )
   expect(seen).toBeGreaterThan(5_000)
 })
+
+test.each([{ messageIds: ['m19'] }, { requestIds: ['r19'] }, { requestIds: ['r19'], jobIds: ['j19'] }])(
+  'where what %j names begins, late in a log, is found without reading what came before',
+  async (names) => {
+    const { db } = database.store
+    const environmentId = await openEnvironment(db)
+    await sql`
+      insert into event (environment_id, position, stream, type, at, message_id, request_id, job_id)
+      select ${environmentId}, n, 'MESSAGE', 'SENT', now(), 'm' || n / 1000, 'r' || n / 1000, 'j' || n / 1000
+      from generate_series(0, 19999) as n`.execute(db)
+    await sql`analyze event`.execute(db)
+    const named = sql`environment_id = ${environmentId} and ${conditionOf({ stream: 'MESSAGE', ...names })}`
+    const { rows } = await sql<{ 'QUERY PLAN': string }>`
+      explain (analyze, buffers off, timing off) select min(position) from event where ${named}`.execute(db)
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    expect(plan).toContain('Index')
+    expect(plan).not.toContain('Rows Removed')
+  },
+)
 
 test('a user token bound to a tenant sees its user within that tenant, and what it names anywhere', () => {
   const visibleTo = { userId: 'u', tenantId: 't', requestIds: ['r'], jobIds: ['j'] }

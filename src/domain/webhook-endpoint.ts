@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto'
+import { badInput, notFound, Refusal } from '../errors.ts'
+import {
+  deleteEndpoint,
+  endpointIsEnabled,
+  keepEndpointSecrets,
+  lockDelivery,
+  lockEndpointSecrets,
+  reopenDelivery,
+  runDeliveryNow,
+  upsertEndpoint,
+} from '../store/webhook.ts'
+import type { Command, Vault } from './command.ts'
+import { durationMs } from './duration.ts'
+import { checkSlug } from './id.ts'
+
+/** What an endpoint can ask for. */
+const WEBHOOK_EVENTS: readonly string[] = ['message:updated']
+
+const MOST_DESCRIPTION = 1_000
+/** Standard Webhooks 1.0 asks for 24 to 64 bytes. */
+const SECRET_BYTES = 32
+const DAY_MS = 86_400_000
+const LONGEST_OVERLAP_MS = 7 * DAY_MS
+/** Each signs every call, in one header. */
+const MOST_SECRETS = 5
+
+export interface PutWebhookEndpointInput {
+  readonly id: string
+  readonly url: string
+  readonly events: readonly string[]
+  readonly enabled: boolean
+  readonly description?: string | null
+}
+
+/** secret: only where the call made one. */
+export interface PutWebhookEndpoint {
+  readonly id: string
+  readonly secret: string | null
+}
+
+/** A secret as it is kept. until: it signs no more from then on; null: it is the one in use. */
+interface KeptSecret {
+  readonly secret: string
+  readonly until: string | null
+}
+
+/**
+ * Makes an endpoint, with a secret, or replaces it: its secret stays, whatever becomes of its URL, and that it failed is
+ * forgotten. The URL is one that may be called by whoever names it (channels/address.ts), and is judged again at each call.
+ */
+export const putWebhookEndpoint: Command<PutWebhookEndpointInput, PutWebhookEndpoint> = async (scope, input) => {
+  const { environmentId } = scope.actor
+  checkSlug(input.id, ['id'])
+  const refused = scope.guard.refuseUrl(input.url)
+  if (refused !== null) throw badInput(['input', 'url'], refused)
+  const events = checkEvents(input.events)
+  const secret = newSecret()
+  const isNew = await upsertEndpoint(scope.tx, {
+    environment_id: environmentId,
+    id: input.id,
+    url: input.url,
+    events,
+    enabled: input.enabled,
+    description: checkDescription(input.description ?? null),
+    secrets: seal(scope.vault, environmentId, input.id, [{ secret, until: null }]),
+    updated_at: scope.now,
+  })
+  return { id: input.id, secret: isNew ? secret : null }
+}
+
+/** With its deliveries: what waits is not delivered any more. False where there was none. */
+export const deleteWebhookEndpoint: Command<{ id: string }, boolean> = ({ tx, actor }, { id }) =>
+  deleteEndpoint(tx, actor.environmentId, id)
+
+/**
+ * A new secret. Those before it sign beside it for the overlap (a day where none is given), unless their own ends sooner; of
+ * very many rotations at once the oldest sign no more.
+ */
+export const rotateWebhookSecret: Command<{ id: string; overlap?: string | null }, PutWebhookEndpoint> = async (scope, input) => {
+  const { tx, vault, now } = scope
+  const { environmentId } = scope.actor
+  const overlapMs = checkOverlap(input.overlap ?? null)
+  const sealed = await lockEndpointSecrets(tx, environmentId, input.id)
+  if (sealed === null) throw notFound('webhook endpoint', input.id)
+  const end = new Date(now.getTime() + overlapMs)
+  const before = overlapMs === 0 ? [] : unexpired(open(vault, environmentId, input.id, sealed), now)
+  const secret = newSecret()
+  const kept = [{ secret, until: null }, ...before.map((old) => ({ ...old, until: sooner(old.until, end) }))]
+  await keepEndpointSecrets(tx, environmentId, input.id, seal(vault, environmentId, input.id, kept.slice(0, MOST_SECRETS)), now)
+  return { id: input.id, secret }
+}
+
+/**
+ * Has the endpoint called again for an event, under the same id and from the first of the tries on; one that still waits for
+ * a try is called now.
+ */
+export const resendWebhookDelivery: Command<{ id: string }, { id: string }> = async (scope, { id }) => {
+  const { tx, actor, now } = scope
+  const { environmentId } = actor
+  const delivery = await lockDelivery(tx, environmentId, id)
+  if (delivery === null) throw notFound('webhook delivery', id)
+  const { endpointId } = delivery
+  if (!(await endpointIsEnabled(tx, environmentId, endpointId))) {
+    throw new Refusal('CONFLICT', `The webhook endpoint '${endpointId}' is disabled: put it with 'enabled: true' first.`)
+  }
+  const fairnessKey = fairnessOfEndpoint(environmentId, endpointId)
+  if (delivery.status === 'PENDING') {
+    await runDeliveryNow(tx, { environmentId, id, fairnessKey, now })
+    return { id }
+  }
+  await reopenDelivery(tx, environmentId, id, now)
+  scope.enqueue({
+    kind: 'webhook',
+    payload: { environmentId, deliveryId: id, since: delivery.attempts },
+    fairnessKey,
+  })
+  return { id }
+}
+
+/** The trigger that enqueues the job of an event names the same (prisma/migrations, tell_endpoints). */
+function fairnessOfEndpoint(environmentId: string, endpointId: string): string {
+  return `${environmentId}\nwebhook\n${endpointId}`
+}
+
+/** The secrets that sign a call at this moment, the newest first. @throws where they do not open */
+export function webhookSecrets(
+  vault: Pick<Vault, 'open'>,
+  endpoint: { readonly environmentId: string; readonly id: string; readonly secrets: string },
+  now: Date,
+): readonly string[] {
+  const kept = open(vault, endpoint.environmentId, endpoint.id, endpoint.secrets)
+  return unexpired(kept, now).map(({ secret }) => secret)
+}
+
+function newSecret(): string {
+  return `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`
+}
+
+const placeOf = (environmentId: string, id: string) => `webhook-endpoint/${environmentId}/${id}`
+
+function seal(vault: Vault, environmentId: string, id: string, secrets: readonly KeptSecret[]): string {
+  return vault.seal(JSON.stringify(secrets), placeOf(environmentId, id))
+}
+
+function open(vault: Pick<Vault, 'open'>, environmentId: string, id: string, sealed: string): readonly KeptSecret[] {
+  return JSON.parse(vault.open(sealed, placeOf(environmentId, id))) as KeptSecret[]
+}
+
+function unexpired(secrets: readonly KeptSecret[], now: Date): readonly KeptSecret[] {
+  return secrets.filter(({ until }) => until === null || new Date(until) > now)
+}
+
+function sooner(until: string | null, end: Date): string {
+  return until !== null && new Date(until) < end ? until : end.toISOString()
+}
+
+function checkEvents(events: readonly string[]): string[] {
+  if (events.length === 0) throw badInput(['input', 'events'], "'events' must name at least one type of event.")
+  const index = events.findIndex((event) => !WEBHOOK_EVENTS.includes(event))
+  if (index >= 0) {
+    const known = WEBHOOK_EVENTS.join(', ')
+    throw badInput(['input', 'events', index], `'${events[index]!.slice(0, 64)}' is no type of event: there is ${known}.`)
+  }
+  return [...new Set(events)]
+}
+
+function checkDescription(description: string | null): string | null {
+  if (description === null || description.length <= MOST_DESCRIPTION) return description
+  throw badInput(['input', 'description'], `'description' must be at most ${MOST_DESCRIPTION} characters.`)
+}
+
+function checkOverlap(overlap: string | null): number {
+  const ms = overlap === null ? DAY_MS : durationMs(overlap, ['overlap'])
+  if (ms < 0 || ms > LONGEST_OVERLAP_MS) throw badInput(['overlap'], "'overlap' must be from nothing to seven days (P7D).")
+  return ms
+}
