@@ -5,12 +5,31 @@ import { createTraffic } from './traffic.ts'
 /** A call that lasts longer is slow: its job leaves its slot, and it counts against its account's share. */
 export const SLOW_MS = 500
 
-/** Slow calls of one account under way in this process, from which on it is over its share (reliability G25). */
-const SHARE = 32
+/** What differs between those that are called. */
+export interface BreakerLimits {
+  /** What one of them is, as the log names it. */
+  readonly called: { readonly field: string; readonly noun: string }
+  /** Calls under way in this process to one that ended none lately: it may hang. */
+  readonly untriedShare: number
+  /** Slow calls of one of them under way in this process, from which on it is over its share (reliability G25). */
+  readonly share: number
+  /** The same of one that answers all the same. */
+  readonly busyShare: number
+  readonly firstOpenMs: number
+  readonly longestOpenMs: number
+}
 
-/** One that answered within this time does not hang: it may have so many slow calls, and is looked at again sooner. */
+const OF_PROVIDERS: BreakerLimits = {
+  called: { field: 'provider', noun: 'A provider' },
+  untriedShare: Number.POSITIVE_INFINITY,
+  share: 32,
+  busyShare: 128,
+  firstOpenMs: 10_000,
+  longestOpenMs: 5 * 60_000,
+}
+
+/** One that answered within this time does not hang: it may have more slow calls, and is looked at again sooner. */
 const ANSWERING_MS = 5_000
-const BUSY_SHARE = 128
 const BUSY_REST_MS = 300
 
 const FAILURES_IN_A_ROW = 5
@@ -19,8 +38,6 @@ const FAILING_PART = 0.5
 const FAILING_CALLS = 20
 const FAILING_WINDOW_MS = 30_000
 
-const FIRST_OPEN_MS = 10_000
-const LONGEST_OPEN_MS = 5 * 60_000
 /** Part of an opening that chance takes away, so that processes do not probe at once. */
 const OPEN_JITTER = 0.2
 /** A probe that did not end by then never will: nothing lasts longer than its call and the writes around it. */
@@ -95,6 +112,8 @@ export interface BreakerParts {
     info(fields: object, message: string): void
     warn(fields: object, message: string): void
   }
+  /** Absent: those of providers' accounts. */
+  readonly limits?: BreakerLimits
 }
 
 /**
@@ -103,10 +122,11 @@ export interface BreakerParts {
  * 5 min. Of an account's calls in a minute a tenth may be retries that have not worked, and ten in 10 s always may.
  */
 export function createBreakers(parts: BreakerParts): Breakers {
+  const { field } = (parts.limits ?? OF_PROVIDERS).called
   const breakers = new LRUCache<string, Breaker>({ max: REMEMBERED })
   const breakerOf = (account: CalledAccount): Breaker => {
     const key = `${account.environmentId}\n${account.id}\n${account.version}`
-    const known = breakers.get(key) ?? createBreaker(parts, { environment: account.environmentId, provider: account.id })
+    const known = breakers.get(key) ?? createBreaker(parts, { environment: account.environmentId, [field]: account.id })
     breakers.set(key, known)
     return known
   }
@@ -128,9 +148,11 @@ interface Breaker {
   takeNews(): News | null
 }
 
-function createBreaker({ now, random, log }: BreakerParts, name: object): Breaker {
+function createBreaker({ now, random, log, limits = OF_PROVIDERS }: BreakerParts, name: object): Breaker {
+  const { called, untriedShare, share, busyShare, firstOpenMs, longestOpenMs } = limits
   const traffic = createTraffic()
   const slow = new Set<symbol>()
+  let underWay = 0
   /** Null: closed. Open until then, half open afterwards; openMs doubles with each probe that failed. */
   let opened: { readonly openMs: number; readonly until: number } | null = null
   let probe: { readonly call: symbol; readonly at: number } | null = null
@@ -154,30 +176,32 @@ function createBreaker({ now, random, log }: BreakerParts, name: object): Breake
     enter({ openMs, until })
     latestUntil = Math.max(latestUntil, until)
     news = { health: 'FAILING', lastError: error, until: new Date(until) }
-    log.warn({ ...name, until: new Date(until) }, 'A provider fails and is passed over.')
+    log.warn({ ...name, until: new Date(until) }, `${called.noun} fails and is passed over.`)
   }
 
   const close = (outcome: Outcome): void => {
     enter(null)
     // Refused settings are a health of their own, which is written with the call.
     news = outcome.kind === 'misconfigured' ? null : { health: 'OK', lastError: null, until: null }
-    log.info(name, 'A provider answers again.')
+    log.info(name, `${called.noun} answers again.`)
   }
 
   const jittered = (openMs: number): number => openMs * (1 - OPEN_JITTER * random())
 
   const probed = (outcome: Outcome, openMs: number): void => {
     const verdict = verdictOf(outcome)
-    const longer = Math.min(openMs * 2, LONGEST_OPEN_MS)
+    const longer = Math.min(openMs * 2, longestOpenMs)
     if (verdict.kind === 'worked') close(outcome)
-    else if (verdict.kind === 'throttled') open(openMs, Math.min(verdict.afterMs, LONGEST_OPEN_MS), verdict.error)
+    else if (verdict.kind === 'throttled') open(openMs, Math.min(verdict.afterMs, longestOpenMs), verdict.error)
     else open(longer, jittered(longer), verdict.error)
   }
 
   const counted = (outcome: Outcome): void => {
     const verdict = verdictOf(outcome)
-    if (verdict.kind === 'throttled') return
     const time = now().getTime()
+    // A call that timed out has ended, too.
+    if (outcome.kind !== 'unknown') traffic.add('answered', time)
+    if (verdict.kind === 'throttled') return
     traffic.add('ended', time)
     if (verdict.kind === 'worked') {
       failuresInARow = 0
@@ -185,7 +209,7 @@ function createBreaker({ now, random, log }: BreakerParts, name: object): Breake
     }
     failuresInARow += 1
     traffic.add('failed', time)
-    if (failuresInARow >= FAILURES_IN_A_ROW || isFailing(time)) open(FIRST_OPEN_MS, jittered(FIRST_OPEN_MS), verdict.error)
+    if (failuresInARow >= FAILURES_IN_A_ROW || isFailing(time)) open(firstOpenMs, jittered(firstOpenMs), verdict.error)
   }
 
   const isFailing = (time: number): boolean => {
@@ -204,9 +228,12 @@ function createBreaker({ now, random, log }: BreakerParts, name: object): Breake
     if (opened !== null && time < opened.until) return { until: opened.until, isBusy: false }
     const until = time + REST_MS * (0.75 + 0.5 * random())
     if (opened !== null && isProbing(time)) return { until, isBusy: false }
-    const isAnswering = slow.size >= SHARE && traffic.count('ended', ANSWERING_MS, time) > 0
-    if (slow.size >= SHARE && !isAnswering) return { until, isBusy: false }
-    if (slow.size >= BUSY_SHARE) return { until: time + BUSY_REST_MS * (0.75 + 0.5 * random()), isBusy: true }
+    if (underWay >= untriedShare && traffic.count('answered', ANSWERING_MS, time) === 0) {
+      return { until: slow.size >= share ? until : time + BUSY_REST_MS * (0.75 + 0.5 * random()), isBusy: false }
+    }
+    const isAnswering = slow.size >= share && traffic.count('answered', ANSWERING_MS, time) > 0
+    if (slow.size >= share && !isAnswering) return { until, isBusy: false }
+    if (slow.size >= busyShare) return { until: time + BUSY_REST_MS * (0.75 + 0.5 * random()), isBusy: true }
     return isRetry && !mayRetry(time) ? { until, isBusy: false } : null
   }
 
@@ -215,14 +242,14 @@ function createBreaker({ now, random, log }: BreakerParts, name: object): Breake
       const until = failingUntil.getTime()
       if (until <= latestUntil) return
       latestUntil = until
-      if (opened === null) enter({ openMs: FIRST_OPEN_MS, until })
+      if (opened === null) enter({ openMs: firstOpenMs, until })
       else opened = { ...opened, until: Math.max(opened.until, until) }
     },
 
     notBefore(isRetry) {
       const time = now().getTime()
       // A clock that was set back would keep it open for as long.
-      if (opened !== null && opened.until > time + LONGEST_OPEN_MS) opened = { ...opened, until: time + LONGEST_OPEN_MS }
+      if (opened !== null && opened.until > time + longestOpenMs) opened = { ...opened, until: time + longestOpenMs }
       const rest = restUntil(isRetry, time)
       if (rest === null) return null
       if (rest.isBusy) return { until: new Date(Math.ceil(rest.until)), isBusy: true }
@@ -237,6 +264,7 @@ function createBreaker({ now, random, log }: BreakerParts, name: object): Breake
       const began = now().getTime()
       const begunIn = period
       let isOver = false
+      underWay += 1
       traffic.add('calls', began)
       if (isRetry) traffic.add('retries', began)
       if (opened !== null && !isProbing(began)) probe = { call, at: began }
@@ -244,6 +272,7 @@ function createBreaker({ now, random, log }: BreakerParts, name: object): Breake
       const end = (outcome: Outcome | null): void => {
         if (isOver) return
         isOver = true
+        underWay -= 1
         slow.delete(call)
         const isProbe = probe?.call === call
         if (isProbe) probe = null

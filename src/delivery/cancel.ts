@@ -1,6 +1,7 @@
 import { cancelPage } from '../domain/cancel.ts'
 import type { Commit, GroupScope } from '../domain/command.ts'
-import type { Held, Payload, Perform } from '../queue/kinds.ts'
+import { letOn } from '../queue/enqueue.ts'
+import { type Held, lineOfJob, type Payload, type Perform } from '../queue/kinds.ts'
 import { confirm, postpone, settle } from '../queue/settle.ts'
 
 export interface CancelParts {
@@ -27,13 +28,15 @@ export function createCancel({ commit }: CancelParts): Perform<'cancel'> {
 /** @returns where the next page begins; null: none of them is this performance's to cancel */
 async function cancelFrom(
   scope: GroupScope,
-  { environmentId, requestId }: Payload<'cancel'>,
+  { environmentId, requestId, jobId }: Payload<'cancel'>,
   after: string,
   job: Held,
 ): Promise<string | null> {
   if (!(await confirm(scope.tx, [job])).has(job.id)) return null
   const page = await cancelPage(scope, environmentId, requestId, after)
   if (page.next !== null) return page.next
+  // What is left of them is over, or in a provider's hands.
+  if (jobId !== undefined) await letOn(scope.tx, lineOfJob(environmentId, jobId))
   if (page.isPending) await postpone(scope.tx, [{ ...job, runAt: { afterMs: LOOK_AGAIN_MS } }])
   else await settle(scope.tx, [job])
   return null

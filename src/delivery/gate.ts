@@ -2,7 +2,7 @@ import type { Outcome } from '../channels/provider.ts'
 import type { Step } from '../domain/plan.ts'
 import { isUserNamed } from '../domain/route.ts'
 import type { Work } from '../queue/kinds.ts'
-import { type Breakers, type CalledAccount, type News, SLOW_MS } from './breaker.ts'
+import { type BegunCall, type Breakers, type CalledAccount, type News, SLOW_MS } from './breaker.ts'
 import type { Letter } from './letter.ts'
 import type { PassedOver } from './turns.ts'
 
@@ -29,27 +29,30 @@ export function createGates(breakers: Breakers, letter: Letter): Gates {
       const account = calledAccount(letter, step)
       const begun = breakers.begin(account, isRetry)
       return {
-        async pass(work, call) {
-          const waits = setTimeout(() => work.leaveSlot(), SLOW_MS)
-          let lasts: NodeJS.Timeout | undefined
-          const calling = () => {
-            lasts = setTimeout(() => begun.slow(), SLOW_MS)
-          }
-          try {
-            const outcome = await call(calling)
-            // What this process itself broke off says nothing of the account.
-            if (!work.signal.aborted) begun.ended(outcome)
-            return outcome
-          } finally {
-            clearTimeout(waits)
-            clearTimeout(lasts)
-            begun.dropped()
-          }
-        },
+        pass: (work, call) => pass(begun, work, call),
         dropped: () => begun.dropped(),
         takeNews: () => (isUserNamed(step) ? null : breakers.takeNews(account)),
       }
     },
+  }
+}
+
+/** Makes a call that was begun. What lasts leaves its slot to others, and counts as slow. */
+export async function pass(begun: BegunCall, work: Work, call: (calling: () => void) => Promise<Outcome>): Promise<Outcome> {
+  const waits = setTimeout(() => work.leaveSlot(), SLOW_MS)
+  let lasts: NodeJS.Timeout | undefined
+  const calling = () => {
+    lasts = setTimeout(() => begun.slow(), SLOW_MS)
+  }
+  try {
+    const outcome = await call(calling)
+    // What this process itself broke off says nothing of whom it called.
+    if (!work.signal.aborted) begun.ended(outcome)
+    return outcome
+  } finally {
+    clearTimeout(waits)
+    clearTimeout(lasts)
+    begun.dropped()
   }
 }
 

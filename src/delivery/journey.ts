@@ -62,8 +62,6 @@ export interface JourneyParts {
  */
 const MAX_CRASHES = 3
 
-/** Messages that wait for their turn to be tried alone hold slots, so only this many do; the others come back later. */
-const SUSPECTS_IN_LINE = 8
 const SUSPECT_REST_MS = 1_000
 
 /**
@@ -74,8 +72,7 @@ const SUSPECT_REST_MS = 1_000
  * A crash counts against everything that was under way, while one message caused it. So a message whose next crash would
  * be its last is tried with no other such message beside it: what crashed along with a poison message outlives it.
  */
-export function createJourney(parts: JourneyParts): Perform<'deliver'> {
-  const quarantine = createQuarantine(SUSPECTS_IN_LINE)
+export function createJourney(parts: JourneyParts, quarantine: Quarantine = createQuarantine()): Perform<'deliver'> {
   return async (ref, work) => {
     const letter = await parts.letters.read(ref)
     if (letter === null) return void (await parts.record({ job: work.job, after: 'settle' }))

@@ -7,8 +7,11 @@ export interface Quarantine {
   alone(work: () => Promise<void>): Promise<boolean>
 }
 
-/** @param inLine the most that may wait */
-export function createQuarantine(inLine: number): Quarantine {
+/** Those that wait hold slots, so only this many do; the others come back later. */
+const IN_LINE = 8
+
+/** One a process, whatever lanes its messages come from. @param inLine the most that may wait */
+export function createQuarantine(inLine: number = IN_LINE): Quarantine {
   let last: Promise<unknown> = Promise.resolve()
   let present = 0
   return {

@@ -103,7 +103,7 @@ async function write(tx: Tx, entries: readonly Entry[]): Promise<{ kept: Readonl
 }
 
 /** The entries whose job is still held with the fence it was claimed with. */
-async function holdJobs(tx: Tx, entries: readonly Entry[]): Promise<readonly Entry[]> {
+export async function holdJobs<E extends Pick<Entry, 'job'>>(tx: Tx, entries: readonly E[]): Promise<readonly E[]> {
   const confirmed = await confirm(
     tx,
     entries.map(({ job }) => job),
@@ -115,7 +115,7 @@ async function holdJobs(tx: Tx, entries: readonly Entry[]): Promise<readonly Ent
 }
 
 /** Only of what was kept: the job of a message that is no longer a delivery's to move stays in hand, for what is left of its entry. */
-async function letGo(tx: Tx, kept: readonly Entry[]): Promise<void> {
+export async function letGo(tx: Tx, kept: readonly Pick<Entry, 'job' | 'after'>[]): Promise<void> {
   await settle(
     tx,
     kept.filter(({ after }) => after === 'settle').map(({ job }) => job),

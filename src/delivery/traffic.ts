@@ -1,7 +1,7 @@
 /** The longest look back. */
 const KEPT_SECONDS = 60
 
-const KINDS = ['calls', 'retries', 'ended', 'failed', 'passedOver'] as const
+const KINDS = ['calls', 'retries', 'ended', 'answered', 'failed', 'passedOver'] as const
 type Kind = (typeof KINDS)[number]
 type Second = { readonly at: number } & Record<Kind, number>
 
@@ -24,7 +24,7 @@ export function createTraffic(): Traffic {
     const at = Math.floor(time / 1000)
     const last = seconds.at(-1)
     if (last?.at === at) return last
-    const current = { at, calls: 0, retries: 0, ended: 0, failed: 0, passedOver: 0 }
+    const current = { at, calls: 0, retries: 0, ended: 0, answered: 0, failed: 0, passedOver: 0 }
     // What lies ahead of a clock that was set back would count for as long.
     seconds = [...seconds.filter((second) => second.at > at - KEPT_SECONDS && second.at < at), current]
     return current
@@ -44,7 +44,7 @@ export function createTraffic(): Traffic {
       return seconds.reduce((sum, second) => (second.at > from && second.at <= now ? sum + second[kind] : sum), 0)
     },
     forgetEnded() {
-      for (const second of seconds) Object.assign(second, { ended: 0, failed: 0 })
+      for (const second of seconds) Object.assign(second, { ended: 0, answered: 0, failed: 0 })
     },
   }
 }

@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { signWebhook, webhook } from '../../src/channels/webhook.ts'
+import { webhook } from '../../src/channels/webhook.ts'
+import { signWebhook } from '../../src/channels/webhook-signature.ts'
 import { answering, type Receiver, startReceiver } from '../support/http.ts'
 import { deliver, keepsTheContract, outgoing, testDoor } from './conformance.ts'
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Outcome } from '../../src/channels/provider.ts'
 import { type BegunCall, type Breakers, type CalledAccount, createBreakers } from '../../src/delivery/breaker.ts'
+import { OF_ENDPOINTS } from '../../src/delivery/webhook-call.ts'
 
 const account: CalledAccount = { environmentId: 'production', id: 'mailgun', version: '1', failingUntil: null }
 const START = Date.parse('2026-06-03T18:30:00Z')
@@ -298,6 +299,14 @@ describe('Retries of an account', () => {
 })
 
 describe('An account over its share of the slots', () => {
+  test('does not answer by calls that timed out', () => {
+    const calls = Array.from({ length: 32 }, () => breakers.begin(account, false))
+    for (const one of calls) one.slow()
+    for (const one of calls.splice(0, 2)) one.ended(unknown)
+    for (const one of Array.from({ length: 2 }, () => breakers.begin(account, false))) one.slow()
+    expect(breakers.notBefore(account, false)).toMatchObject({ isBusy: false })
+  })
+
   test('is busy while it answers all the same, and hangs once nothing came for five seconds', () => {
     const calls = Array.from({ length: 129 }, () => breakers.begin(account, false))
     for (const one of calls) one.slow()
@@ -400,4 +409,32 @@ test('an account that answers is never passed over, however many calls there are
       }
     }),
   )
+})
+
+describe('A webhook endpoint', () => {
+  beforeEach(() => {
+    breakers = createBreakers({ now: () => new Date(time), random: () => chance, log: silent, limits: OF_ENDPOINTS })
+  })
+
+  test('has four calls under way until one of them is answered, and those that timed out are no answers', () => {
+    const calls = Array.from({ length: 4 }, () => breakers.begin(account, false))
+    expect(restOf()).toBeGreaterThan(0)
+    for (const one of calls) one.slow()
+    time += 15 * SECOND
+    calls.shift()!.ended(unknown)
+    breakers.begin(account, false).slow()
+    expect(restOf()).toBeGreaterThanOrEqual(750)
+    calls.shift()!.ended(accepted)
+    expect(restOf()).toBeNull()
+  })
+
+  test('is tried again after five seconds, and then after a minute at most', () => {
+    fail(5)
+    expect(restOf()).toBe(5 * SECOND)
+    for (let probe = 0; probe < 10; probe += 1) {
+      time += restOf() ?? 0
+      call(down)
+    }
+    expect(restOf()).toBe(MINUTE)
+  })
 })

@@ -168,6 +168,7 @@ export async function openOffice(options: OfficeOptions = {}) {
     ): Promise<void> =>
       createJourney(parts)(job.payload as Payload<'deliver'>, {
         job,
+        lane: job.lane,
         holdsLease,
         signal: new AbortController().signal,
         leaveSlot,
@@ -177,6 +178,7 @@ export async function openOffice(options: OfficeOptions = {}) {
     expand: (job: Claimed): Promise<void> =>
       expand(job.payload as Payload<'expand'>, {
         job,
+        lane: job.lane,
         holdsLease: () => true,
         signal: new AbortController().signal,
         leaveSlot() {},

@@ -140,7 +140,14 @@ export async function openRehearsal() {
   }
 
   function performOne(job: Claimed): Promise<void> {
-    const work = { job, holdsLease: () => true, signal: new AbortController().signal, leaveSlot() {}, comesBack() {} }
+    const work = {
+      job,
+      lane: job.lane,
+      holdsLease: () => true,
+      signal: new AbortController().signal,
+      leaveSlot() {},
+      comesBack() {},
+    }
     return job.kind === 'expand'
       ? expand(job.payload as Payload<'expand'>, work)
       : journey(job.payload as Payload<'deliver'>, work)

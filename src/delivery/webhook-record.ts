@@ -1,0 +1,84 @@
+import { LONGEST_FAILING_MS } from '../domain/webhook-retry.ts'
+import type { Held } from '../queue/kinds.ts'
+import type { Db, Tx } from '../store/database.ts'
+import { groupWrites } from '../store/group.ts'
+import {
+  type BegunWebhook,
+  beginWebhooks,
+  type DisabledEndpoint,
+  dropWebhooks,
+  type EndedWebhook,
+  type EndpointNews,
+  endWebhooks,
+  lockWebhooks,
+  tellOfEndpoints,
+  type WebhookKey,
+} from '../store/webhook.ts'
+import { holdJobs, letGo } from './record.ts'
+
+/** One entry about the delivery of an event: everything that is to be true at once. */
+export interface WebhookEntry {
+  readonly job: Held
+  /** What becomes of the job: kept for the call, over, or put back for a while by the database's clock. */
+  readonly after: 'keep' | 'settle' | { readonly afterMs: number }
+  readonly begun?: BegunWebhook
+  readonly ended?: EndedWebhook
+  readonly news?: EndpointNews
+  /** Its endpoint is gone. */
+  readonly gone?: WebhookKey
+}
+
+/**
+ * Writes an entry, together with those of other events that came meanwhile. False: the job was taken over and nothing was
+ * written, or the call that was to begin must not be made.
+ */
+export type WriteWebhook = (entry: WebhookEntry) => Promise<boolean>
+
+const TOO_LONG = { ms: LONGEST_FAILING_MS, reason: 'Every call has failed for five days.' }
+
+export function createWebhookRecord(parts: {
+  readonly db: Db
+  /** After commit. */
+  disabled(endpoint: DisabledEndpoint): void
+}): WriteWebhook {
+  return groupWrites<WebhookEntry, boolean>(
+    async (entries) => {
+      const { written, disabled } = await parts.db.transaction().execute((tx) => write(tx, entries))
+      for (const endpoint of disabled) parts.disabled(endpoint)
+      return entries.map((entry) => written.has(entry))
+    },
+    // What lets its job go finds no job the second time.
+    { maxSize: 200, repeatable: ({ after }) => after !== 'keep' },
+  )
+}
+
+/** Jobs are locked first, then deliveries, then endpoints, as by all who lock several of them. */
+async function write(
+  tx: Tx,
+  entries: readonly WebhookEntry[],
+): Promise<{ written: ReadonlySet<WebhookEntry>; disabled: readonly DisabledEndpoint[] }> {
+  const ours = await holdJobs(tx, entries)
+  await letGo(tx, ours)
+  await lockWebhooks(
+    tx,
+    ours.flatMap(({ begun, ended, gone }) => begun ?? ended ?? gone ?? []),
+  )
+  const noted = await beginWebhooks(
+    tx,
+    ours.flatMap(({ begun }) => begun ?? []),
+  )
+  await endWebhooks(
+    tx,
+    ours.flatMap(({ ended }) => ended ?? []),
+  )
+  await dropWebhooks(
+    tx,
+    ours.flatMap(({ gone }) => gone ?? []),
+  )
+  const disabled = await tellOfEndpoints(
+    tx,
+    ours.flatMap(({ news }) => news ?? []),
+    TOO_LONG,
+  )
+  return { written: new Set(ours.filter(({ begun }) => begun === undefined || noted.has(begun.id))), disabled }
+}
