@@ -2,8 +2,10 @@ import type { AddressGuard, Provider } from '../channels/provider.ts'
 import type { Accepted } from '../domain/accept.ts'
 import type { BuiltInAccount } from '../domain/account.ts'
 import type { Actor } from '../domain/actor.ts'
+import type { AddBulkUsers } from '../domain/bulk-user.ts'
+import type { BulkWatch } from '../domain/bulk-watch.ts'
 import type { CallbackLinks } from '../domain/callback-link.ts'
-import type { Answer, Call, Command, Commands, Vault } from '../domain/command.ts'
+import type { Answer, Call, Command, Commands, IdempotencyKey, Vault } from '../domain/command.ts'
 import { chooseKey, fingerprint } from '../domain/idempotency.ts'
 import type { PlanSend } from '../domain/plan-send.ts'
 import type { EffectivePreference, PreferenceQuery } from '../domain/preference.ts'
@@ -16,22 +18,26 @@ import type { Cursors } from '../log/cursor.ts'
 import type { Log } from '../log/follow.ts'
 import type { TokenKeys } from '../secrets.ts'
 import type { AudienceReads } from '../store/audience.read.ts'
+import type { BulkReads } from '../store/bulk.read.ts'
 import type { InboxReads } from '../store/inbox.read.ts'
 import type { ListReads } from '../store/list.read.ts'
 import type { MessageReads } from '../store/message.read.ts'
 import type { ProviderReads } from '../store/provider.read.ts'
 import type { UserReads } from '../store/user.read.ts'
+import type { WebhookReads } from '../store/webhook.read.ts'
 
 /** What resolvers are handed: reads, commands and the log. None of it can write behind a command's back. */
 export interface Graph {
   readonly prisma: PrismaClient
   /** The lists that Prisma pages too slowly. */
-  readonly reads: MessageReads & InboxReads & ProviderReads & UserReads & ListReads & AudienceReads
+  readonly reads: MessageReads & BulkReads & InboxReads & ProviderReads & UserReads & ListReads & AudienceReads & WebhookReads
   /** What holds about topics for a user. */
   readPreferences(query: PreferenceQuery): Promise<readonly EffectivePreference[]>
   readonly commands: Commands
   /** Accepts a send together with those that come at the same time. */
   accept(call: Call<CheckedSend>): Promise<Accepted | Refusal>
+  readonly addBulkUsers: AddBulkUsers
+  readonly bulkWatch: BulkWatch
   readonly planSend: PlanSend
   readonly preview: ShowPreview
   readonly previewLinks: Pick<PreviewLinks, 'make'>
@@ -71,6 +77,7 @@ export function actorOf(context: Context): Actor {
 /**
  * Runs a command for whoever asks, once for each idempotency key.
  *
+ * @param path where that is
  * @param given of the mutation's own argument, which may stand in the place of the header
  */
 export async function run<In, Out>(
@@ -78,9 +85,20 @@ export async function run<In, Out>(
   operation: string,
   command: Command<In, Out>,
   input: In,
-  given: string | null = null,
+  given: string | null | undefined = null,
+  path: readonly string[] = ['idempotencyKey'],
 ): Promise<Answer<Out>> {
-  const key = chooseKey(context.idempotencyKey, given, ['idempotencyKey'])
-  const keyed = key === null ? null : { operation, key, fingerprint: fingerprint(input) }
-  return context.graph.commands.run(actorOf(context), command, input, keyed)
+  return context.graph.commands.run(actorOf(context), command, input, keyOf(context, operation, input, given, path))
+}
+
+/** The key under which a call is made once; null where it has none. given, path: as for run. */
+export function keyOf(
+  { idempotencyKey }: Context,
+  operation: string,
+  input: unknown,
+  given: string | null | undefined,
+  path: readonly string[] = ['idempotencyKey'],
+): IdempotencyKey | null {
+  const key = chooseKey(idempotencyKey, given, path)
+  return key === null ? null : { operation, key, fingerprint: fingerprint(input) }
 }

@@ -3,6 +3,7 @@ import { INBOX_MARKS } from '../domain/inbox.ts'
 import { ATTEMPT_OUTCOMES } from '../domain/route.ts'
 import {
   ApiKeyMode as ApiKeyModes,
+  BulkJobStatus as BulkJobStatuses,
   Channel as Channels,
   DeliveryStatus as DeliveryStatuses,
   DeviceTokenStatus as DeviceTokenStatuses,
@@ -11,6 +12,7 @@ import {
   PreferenceStatus as PreferenceStatuses,
   ProviderHealth as ProviderHealths,
   UnknownPolicy as UnknownPolicies,
+  WebhookDeliveryStatus as WebhookDeliveryStatuses,
 } from '../generated/tables.ts'
 import { builder } from './builder.ts'
 
@@ -47,6 +49,10 @@ export const ProviderHealth = builder.enumType('ProviderHealth', {
   description: 'FAILING: passed over for a while. MISCONFIGURED: its settings were refused; passed over until it is put again.',
   values: values(ProviderHealths),
 })
+export const WebhookDeliveryStatus = builder.enumType('WebhookDeliveryStatus', {
+  description: 'Whether an endpoint took an event. FAILED: it was given up, and can be sent again by hand.',
+  values: values(WebhookDeliveryStatuses),
+})
 export const PreferenceStatus = builder.enumType('PreferenceStatus', {
   description: 'Whether a user gets what is about a topic. REQUIRED: whatever the user chose.',
   values: values(PreferenceStatuses),
@@ -64,6 +70,11 @@ export const ApiKeyScope = builder.enumType('ApiKeyScope', {
   values: API_KEY_SCOPES,
 })
 export const TokenScope = builder.enumType('TokenScope', { description: 'What a user token may do.', values: TOKEN_SCOPES })
+export const BulkJobStatus = builder.enumType('BulkJobStatus', {
+  description:
+    'COMPLETED: every user was placed or failed; counts.pending tells what is still under way. ERROR: given up, see error.',
+  values: values(BulkJobStatuses),
+})
 export const MessageEventType = builder.enumType('MessageEventType', {
   description: 'What happened to a message.',
   values: [

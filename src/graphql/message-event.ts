@@ -111,8 +111,8 @@ builder.subscriptionFields((t) => ({
     subscribe: async (_root, { filter, after }, context) => {
       const actor = actorOf(context)
       const { environmentId } = actor
-      const { log, cursors } = context.graph
-      const wanted = eventFilterOf(actor, filter)
+      const { log, cursors, reads } = context.graph
+      const wanted = await eventFilterOf(actor, filter, reads.readRequestIdOfJob)
       const place =
         after != null
           ? cursors.decode(environmentId, after)

@@ -2,16 +2,17 @@ import type { Actor } from '../domain/actor.ts'
 import type { Attempt as AttemptRecord } from '../domain/route.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import type { Kept } from '../store/record.ts'
-import { isOwnContent, may, OF_A_MESSAGE } from './access.ts'
+import { isOwnContent, may, OF_A_MESSAGE, OF_ITS_FIELD } from './access.ts'
 import { builder } from './builder.ts'
 import { connectionOf, keyset, type PageArgs, page } from './connection.ts'
 import { actorOf, type Context } from './context.ts'
 import { AttemptOutcome, Channel, DeliveryStatus, MessageReason, MessageStatus } from './enums.ts'
 import { Decision, RenderedOutput, toOutput } from './output.ts'
 
-const Attempt = builder.objectRef<Kept<AttemptRecord>>('Attempt').implement({
-  description: 'One call to a provider. outcome: null while it runs; code: the SMTP or HTTP status answered.',
-  authScopes: OF_A_MESSAGE,
+export const Attempt = builder.objectRef<Kept<AttemptRecord>>('Attempt').implement({
+  description:
+    'One call to a provider or to a webhook endpoint. outcome: null while it runs; code: the SMTP or HTTP status answered.',
+  authScopes: OF_ITS_FIELD,
   fields: (t) => ({
     number: t.exposeInt('number'),
     startedAt: t.expose('startedAt', { type: 'DateTime' }),

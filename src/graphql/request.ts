@@ -5,7 +5,7 @@ import { builder } from './builder.ts'
 import { actorOf } from './context.ts'
 import { MessageConnection, messagePage } from './message.ts'
 
-const MessageCounts = builder.objectRef<Counts>('MessageCounts').implement({
+export const MessageCounts = builder.objectRef<Counts>('MessageCounts').implement({
   description: 'How messages stand now: total = pending + sent + failed + skipped + canceled.',
   authScopes: OF_ITS_FIELD,
   fields: (t) => ({
@@ -30,8 +30,10 @@ export const Request = builder.prismaObject('Request', {
     counts: t.field({
       type: MessageCounts,
       description: 'Of the messages that whoever asks may see.',
-      resolve: (request, _args, context) =>
-        context.graph.reads.countMessages(request.environmentId, request.id, onlyUser(actorOf(context), request.id)),
+      resolve: async ({ environmentId, id }, _args, context) => {
+        const { reads } = context.graph
+        return reads.countMessages(environmentId, id, await onlyUser(actorOf(context), id, reads.isRequestOfJobs))
+      },
     }),
     messages: t.field({
       type: MessageConnection,
@@ -48,9 +50,9 @@ builder.queryFields((t) => ({
     description: 'Null where there is no such request.',
     authScopes: may({ key: ['MESSAGES_READ', 'MESSAGES_WRITE'], token: ['MESSAGES_READ'] }),
     args: { id: t.arg.id({ required: true }) },
-    resolve: (query, _root, { id }, context) => {
+    resolve: async (query, _root, { id }, context) => {
       const actor = actorOf(context)
-      return onlyUser(actor, id) === null
+      return (await onlyUser(actor, id, context.graph.reads.isRequestOfJobs)) === null
         ? context.graph.prisma.request.findFirst({ ...query, where: { environmentId: actor.environmentId, id } })
         : null
     },

@@ -23,33 +23,40 @@ const MetadataInput = builder.inputType('MetadataInput', {
   }),
 })
 
+/** What every message of a send shares. */
+export const messageFields = (t: Fields) => ({
+  content: t.field({ type: ContentInput, description: 'Exactly one of content and template.' }),
+  template: t.id({
+    description: "A template's id: the version that is published now. An unknown one is an error of status 404.",
+  }),
+  data: t.field({ type: 'JSONObject', description: "What variables read. It must satisfy the template's dataSchema." }),
+  brandId: t.id({ description: "Over the tenant's brand." }),
+  tenantId: t.id({
+    description: 'The tenant whose brand, default preferences and profile hold for every recipient.',
+  }),
+  locale: t.string({ description: 'A language tag (BCP 47).' }),
+  routing: t.field({ type: RoutingInput, description: "Over the template's and the environment's." }),
+  channels: t.field({ type: ChannelsInput, description: "Over the template's, setting by setting." }),
+  providers: t.field({ type: [ProviderSettingsInput], description: "Over the template's, setting by setting." }),
+  topicId: t.id({
+    description: "What the message is about, over the template's topic: whoever opted out of it does not get the message.",
+  }),
+  delay: t.field({ type: DelayInput }),
+  timeout: t.field({ type: TimeoutInput }),
+  expiresAt: t.field({
+    type: 'DateTime',
+    description: 'The inbox message disappears then; a message not yet sent is not sent any more.',
+  }),
+  metadata: t.field({ type: MetadataInput }),
+})
+
+type Fields = Parameters<Parameters<typeof builder.inputType<'MetadataInput', Record<string, never>>>[1]['fields']>[0]
+
 export const SendInput = builder.inputType('SendInput', {
   description: 'What to send, and to whom.',
   fields: (t) => ({
     to: t.field({ type: [RecipientInput], required: true }),
-    content: t.field({ type: ContentInput, description: 'Exactly one of content and template.' }),
-    template: t.id({
-      description: "A template's id: the version that is published now. An unknown one is an error of status 404.",
-    }),
-    data: t.field({ type: 'JSONObject', description: "What variables read. It must satisfy the template's dataSchema." }),
-    brandId: t.id({ description: "Over the tenant's brand." }),
-    tenantId: t.id({
-      description: 'The tenant whose brand, default preferences and profile hold for every recipient.',
-    }),
-    locale: t.string({ description: 'A language tag (BCP 47).' }),
-    routing: t.field({ type: RoutingInput, description: "Over the template's and the environment's." }),
-    channels: t.field({ type: ChannelsInput, description: "Over the template's, setting by setting." }),
-    providers: t.field({ type: [ProviderSettingsInput], description: "Over the template's, setting by setting." }),
-    topicId: t.id({
-      description: "What the message is about, over the template's topic: whoever opted out of it does not get the message.",
-    }),
-    delay: t.field({ type: DelayInput }),
-    timeout: t.field({ type: TimeoutInput }),
-    expiresAt: t.field({
-      type: 'DateTime',
-      description: 'The inbox message disappears then; a message not yet sent is not sent any more.',
-    }),
-    metadata: t.field({ type: MetadataInput }),
+    ...messageFields(t),
     idempotencyKey: t.string(),
   }),
 })

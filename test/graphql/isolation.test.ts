@@ -34,6 +34,8 @@ const NOUNS = [
   'template',
   'job',
   'deadLetter',
+  'webhookEndpoint',
+  'webhookDelivery',
 ] as const
 type Noun = (typeof NOUNS)[number]
 /** For each noun an id of something that exists: in the other environment, and in one's own. */
@@ -47,12 +49,12 @@ beforeAll(async () => {
     input: { name: CANARY, scopes: ['ADMIN'], environmentId: 'other' },
   })
   other = home.enter(dataOf(created).createApiKey.secret)
-  theirs = { ...(await furnish(other, CANARY)), deadLetter: await giveUp('other', CANARY) }
-  own = { ...(await furnish(home.client, 'own')), deadLetter: await giveUp('production', 'own') }
+  theirs = { ...(await furnish(other, CANARY)), ...(await leaveBehind('other', CANARY)) }
+  own = { ...(await furnish(home.client, 'own')), ...(await leaveBehind('production', 'own')) }
 })
 afterAll(() => home.stop())
 
-/** Makes one of everything, called after `name`. Jobs do not exist yet. */
+/** Makes one of everything, called after `name`. */
 async function furnish(client: Client, name: string): Promise<Readonly<Record<Noun, string>>> {
   const user = `${name}-user`
   const put = (noun: string, input: string) =>
@@ -66,24 +68,35 @@ async function furnish(client: Client, name: string): Promise<Readonly<Record<No
   await put('Template', `{ name: "${name}", content: { title: "${name}" } }`)
   await ask(client, `mutation { publishTemplate(id: "${name}-Template") { id } }`)
   await put('Provider', `{ kind: "inbox", settings: {}, name: "${name}" }`)
+  const endpoint = `{ url: "https://example.com/${name}", enabled: false, description: "${name}" }`
+  await ask(client, `mutation { putWebhookEndpoint(id: "${name}-WebhookEndpoint", input: ${endpoint}) { secret } }`)
   await ask(client, `mutation { addTenantMember(tenantId: "${name}-Tenant", userId: "${user}") { id } }`)
   await ask(client, `mutation { subscribeToList(listId: "${name}-List", userIds: "${user}") { id } }`)
   const input = { to: [{ userId: user }], content: { title: name, body: name }, metadata: { tags: ['x'], traceId: name } }
   const { requestId } = dataOf(await client.send(SendDocument, { input })).send
+  const { createBulkJob } = await ask<{ createBulkJob: { id: string } }>(
+    client,
+    `mutation { createBulkJob(input: { message: { content: { title: "${name}" } } }) { id } }`,
+  )
   const puts = Object.fromEntries(NOUNS.map((noun) => [noun, `${name}-${noun[0]!.toUpperCase()}${noun.slice(1)}`]))
-  return { ...puts, user, message: requestId } as Record<Noun, string>
+  return { ...puts, user, message: requestId, job: createBulkJob.id } as Record<Noun, string>
 }
 
-/** A dead letter, as crashes would leave it. */
-async function giveUp(environmentId: string, name: string): Promise<string> {
+/** A dead letter, as crashes would leave it, and an event that an endpoint did not take. */
+async function leaveBehind(environmentId: string, name: string) {
   const database = new pg.Client({ connectionString: home.databaseUrl! })
   await database.connect()
   await database.query(
     "insert into dead_letter (environment_id, id, kind, payload, error, crashes) values ($1, $2, 'expand', $3, $2, 3)",
     [environmentId, `${name}-letter`, { environmentId, requestId: `${name}-request` }],
   )
+  await database.query(
+    `insert into webhook_delivery (environment_id, id, endpoint_id, event, message_id, payload, status)
+     values ($1, $2, $3, 'message:updated', $2, $4, 'FAILED')`,
+    [environmentId, `${name}-event`, `${name}-WebhookEndpoint`, { data: { recipient: name } }],
+  )
   await database.end()
-  return `${name}-letter`
+  return { deadLetter: `${name}-letter`, webhookDelivery: `${name}-event` }
 }
 
 const reads = rootFields().filter(({ operation }) => operation === 'query')
@@ -113,6 +126,9 @@ const NOUN_OF: { readonly [name: string]: Noun } = {
   templateId: 'template',
   jobId: 'job',
   jobIds: 'job',
+  rotateWebhookSecret: 'webhookEndpoint',
+  bulkJob: 'job',
+  bulkJobProgress: 'job',
 }
 
 /** The name that tells the noun: of `id`, the field or the input that holds it. */
@@ -120,7 +136,9 @@ function nounAt(root: string, path: string): Noun {
   if (root.endsWith('DeadLetters')) return 'deadLetter'
   const parts = path.split('.')
   const name =
-    parts.at(-1) !== 'id' ? parts.at(-1)! : (parts.at(-2) ?? root.replace(/^(put|publish|delete|cancel|resend|archive)/, ''))
+    parts.at(-1) !== 'id'
+      ? parts.at(-1)!
+      : (parts.at(-2) ?? root.replace(/^(put|publish|delete|cancel|resend|archive|run|pause|resume|retry)/, ''))
   const lower = `${name[0]!.toLowerCase()}${name.slice(1)}`
   const noun = NOUN_OF[lower] ?? NOUNS.find((one) => one === lower)
   if (noun === undefined) throw new Error(`What id of the other environment does ${root} take at ${path}?`)
@@ -256,7 +274,8 @@ test('What is done with ids of the other environment changes nothing there', asy
        tenant(id: "${theirs.tenant}") { name members { nodes { id } } } brand(id: "${theirs.brand}") { name }
        template(id: "${theirs.template}") { name draft { content { title } } published { number } }
        provider(id: "${theirs.provider}") { name } message(id: "${theirs.message}") { traceId status request { archivedAt } }
-       messages(filter: { archived: null }) { nodes { id } } deadLetters { nodes { id } } }`,
+       messages(filter: { archived: null }) { nodes { id } } deadLetters { nodes { id } }
+       webhookEndpoint(id: "${theirs.webhookEndpoint}") { description deliveries { nodes { id status payload } } } }`,
   )
   const before = dataOf(await other.send(all, {}))
   for (const { root, path } of places.filter(isChange)) {
@@ -269,6 +288,7 @@ test('What is done with ids of the other environment changes nothing there', asy
     topic: { name: CANARY },
     template: { name: CANARY, published: { number: 1 } },
     deadLetters: { nodes: [{ id: theirs.deadLetter }] },
+    webhookEndpoint: { description: CANARY, deliveries: { nodes: [{ id: theirs.webhookDelivery, status: 'FAILED' }] } },
   })
 })
 

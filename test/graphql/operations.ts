@@ -74,7 +74,13 @@ export function idPlaces(
 
 const leadsTo = (paths: readonly string[], path: string) => paths.some((one) => one === path || one.startsWith(`${path}.`))
 
-const WORDS: { readonly [name: string]: unknown } = { kind: 'inbox', expiresIn: 'PT1H', all: true, url: 'https://example.com/' }
+const WORDS: { readonly [name: string]: unknown } = {
+  kind: 'inbox',
+  expiresIn: 'PT1H',
+  all: true,
+  url: 'https://example.com/',
+  enabled: false,
+}
 
 /** By type, where the smallest value, or the last of an enum, would be refused. */
 const VALUES: { readonly [type: string]: unknown } = {
@@ -100,6 +106,8 @@ const EXTRA: { readonly [type: string]: readonly string[] } = {
   ContentInput: ['title'],
   MessageEventFilter: ['all'],
   IssueTokenInput: ['userId'],
+  // Nobody is to be called.
+  WebhookEndpointInput: ['enabled'],
 }
 
 /** A recipient is of one kind, and a send has a content or a template. */
