@@ -8,6 +8,8 @@ export default defineConfig({
     exclude: ['test/bench/**', 'test/chaos/full/**'],
     globalSetup: ['test/support/setup.ts'],
     pool: 'forks',
+    // Two processes load the program once each, instead of each file again: what a test changes of its process it puts back.
+    isolate: false,
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,

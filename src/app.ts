@@ -5,18 +5,19 @@ import { createHttpDoor } from './channels/http.ts'
 import { createProviders } from './channels/index.ts'
 import type { Provider } from './channels/provider.ts'
 import { type Config, ownHosts } from './config.ts'
+import { createWebhookBell } from './delivery/webhook-bell.ts'
 import { createCallbackLinks } from './domain/callback-link.ts'
 import { createCommands, createCommit } from './domain/command.ts'
 import { layFoundation } from './domain/foundation.ts'
 import { createLinks } from './domain/link.ts'
 import { createTrackingLinks } from './domain/tracking-link.ts'
-import { createFront, openRateLimiter } from './front.ts'
+import { createFront } from './front.ts'
 import type { House } from './house.ts'
 import { createLog } from './log/follow.ts'
 import { createMemoryCarrier } from './log/memory.ts'
 import { createRedisCarrier } from './log/redis.ts'
 import type { Observer } from './observe.ts'
-import { createRenderPool } from './render/pool.ts'
+import { createRenderPool, type RenderPool } from './render/pool.ts'
 import { createSecrets } from './secrets.ts'
 import { openStore } from './store/database.ts'
 import { type Embedded, startEmbedded } from './store/embedded.ts'
@@ -33,6 +34,8 @@ export interface World {
   readonly random: () => number
   /** Beside the providers of this build. */
   readonly providers: readonly Provider[]
+  /** Of several apps; it outlives them. By default each has its own. */
+  readonly renderer: RenderPool
 }
 
 export interface App {
@@ -67,12 +70,12 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
     undo.add('carrier', () => carrier.close())
     const eventLog = createLog({ db: store.db, carrier, log })
     undo.add('log', () => eventLog.close())
+    const ring = createWebhookBell({ db: store.db, wake: () => carrier.wake('webhook') })
 
     const guard = createAddressGuard({ allowedNetworks: config.allowedNetworks, own: ownHosts(config) })
     const http = createHttpDoor({ guard })
     undo.add('http', () => http.close())
-    const renderer = createRenderPool({ log })
-    undo.add('render threads', () => renderer.close())
+    const renderer = world.renderer ?? openRenderer(log, undo)
     const providers = [...createProviders(), ...(world.providers ?? [])]
     undo.add('providers', () => closeAll(providers))
     const mail = await startMail(config, undo)
@@ -91,6 +94,10 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       secrets,
       carrier,
       eventLog,
+      published(events) {
+        eventLog.published(events)
+        ring(events)
+      },
       guard,
       http,
       renderer,
@@ -109,12 +116,12 @@ export async function startApp(config: Config, { log, metrics }: Observer, world
       guard,
       vault: secrets,
       now,
-      published: eventLog.published,
+      published: house.published,
       wake: carrier.wake,
     })
     const commands = createCommands(commit, secrets)
     const queue = config.roles.worker ? createWorker(house, commit, embedded !== null) : null
-    const server = createFront(house, commit, commands, mail, openRateLimiter(house, undo))
+    const server = createFront(house, commit, commands, mail, undo)
     const { url } = await server.listen()
     listensAt = url
     await queue?.start()
@@ -138,6 +145,12 @@ async function openDatabase(config: Config, log: Logger, undo: Teardown) {
   const embedded: Embedded = await startEmbedded({ dataDir: config.dataDir, log })
   undo.add('embedded PostgreSQL', () => embedded.stop())
   return { url: embedded.url, embedded, secretKeys, adminKey, newAdminKey: adminKeyIsNew ? adminKey : null }
+}
+
+function openRenderer(log: Logger, undo: Teardown): RenderPool {
+  const renderer = createRenderPool({ log })
+  undo.add('render threads', () => renderer.close())
+  return renderer
 }
 
 async function closeAll(providers: readonly Provider[]): Promise<void> {

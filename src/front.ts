@@ -1,6 +1,8 @@
 import { createAccept } from './domain/accept.ts'
 import { createAuthenticate } from './domain/access.ts'
 import { readAccount, settingsOf } from './domain/account.ts'
+import { createAddBulkUsers } from './domain/bulk-user.ts'
+import { createBulkWatch } from './domain/bulk-watch.ts'
 import type { Commands, Commit } from './domain/command.ts'
 import { previewLinks } from './domain/link.ts'
 import { readPageBrand } from './domain/page-brand.ts'
@@ -26,15 +28,17 @@ import type { Route } from './server/route.ts'
 import { createServer, type Server } from './server/server.ts'
 import { createTracking } from './server/tracking.ts'
 import { createAudienceReads } from './store/audience.read.ts'
+import { createBulkReads } from './store/bulk.read.ts'
 import { createInboxReads } from './store/inbox.read.ts'
 import { createListReads } from './store/list.read.ts'
 import { createMessageReads } from './store/message.read.ts'
 import { createProviderReads } from './store/provider.read.ts'
 import { createUserReads } from './store/user.read.ts'
+import { createWebhookReads } from './store/webhook.read.ts'
 import type { Teardown } from './teardown.ts'
 
 /** Of what answers callers; a process that only delivers has nothing to count. */
-export function openRateLimiter({ config, secrets, metrics, log }: House, undo: Teardown): RateLimiter {
+function openRateLimiter({ config, secrets, metrics, log }: House, undo: Teardown): RateLimiter {
   const limits = new Map(Object.entries(config.limits.callsPerMinute))
   if (config.redisUrl === null || !config.roles.api) return createMemoryRateLimiter(limits)
   const hash = (caller: string) => secrets.sign('rate limit', caller)
@@ -46,16 +50,10 @@ export function openRateLimiter({ config, secrets, metrics, log }: House, undo: 
 }
 
 /** What answers: HTTP, WebSocket and the pages. */
-export function createFront(
-  house: House,
-  commit: Commit,
-  commands: Commands,
-  mail: MailCatcher | null,
-  rateLimiter: RateLimiter,
-): Server {
+export function createFront(house: House, commit: Commit, commands: Commands, mail: MailCatcher | null, undo: Teardown): Server {
   const { config, store, secrets, now, metrics } = house
   const previews = createPreviews(house)
-  const graph = createGraph(house, commands, previews)
+  const graph = createGraph(house, commands, previews, undo)
   return createServer({
     schema,
     api: config.roles.api,
@@ -71,7 +69,7 @@ export function createFront(
       socketsPerUser: config.limits.socketsPerUser,
       socketsPerProcess: config.limits.sockets,
     },
-    rateLimiter,
+    rateLimiter: openRateLimiter(house, undo),
     authenticate: createAuthenticate({ db: store.db, tokenKeys: secrets.tokenKeys, now }),
     contextFor: (input) => contextOf(graph, input),
     routes: [
@@ -149,21 +147,28 @@ function createPreviews({ store, versions, secrets, builtIns, renderer, publicUr
   }
 }
 
-function createGraph(house: House, commands: Commands, previews: Previews): Graph {
-  const { config, store, secrets, eventLog, now } = house
+function createGraph(house: House, commands: Commands, previews: Previews, undo: Teardown): Graph {
+  const { config, store, secrets, eventLog, now, log } = house
+  const bulkReads = createBulkReads(store.db)
+  const bulkWatch = createBulkWatch({ reads: bulkReads, log })
+  undo.add('bulk watch', () => bulkWatch.close())
   return {
     prisma: store.prisma,
     reads: {
       ...createMessageReads(store.db),
+      ...bulkReads,
       ...createInboxReads(store.db),
       ...createProviderReads(store.db),
       ...createUserReads(store.db),
       ...createListReads(store.db),
       ...createAudienceReads(store.db),
+      ...createWebhookReads(store.db),
     },
     readPreferences: (query) => readPreferences(store.db, query, now()),
     commands,
     accept: createAccept(commands, house.versions),
+    bulkWatch,
+    addBulkUsers: createAddBulkUsers({ ...house, db: store.db, commands }),
     planSend: createPlanSend({
       db: store.db,
       versions: house.versions,

@@ -6,6 +6,7 @@ import type { CallbackLinks } from './domain/callback-link.ts'
 import type { Links } from './domain/link.ts'
 import type { TrackingLinks } from './domain/tracking-link.ts'
 import type { Carrier } from './log/carrier.ts'
+import type { LogEvent } from './log/event.ts'
 import type { Log } from './log/follow.ts'
 import type { Metrics } from './observe.ts'
 import type { RenderPool } from './render/pool.ts'
@@ -24,6 +25,8 @@ export interface House {
   readonly secrets: Secrets
   readonly carrier: Carrier
   readonly eventLog: Log
+  /** To be called with what a transaction wrote to the log, after its commit. */
+  published(events: readonly LogEvent[]): void
   readonly guard: AddressGuard
   readonly http: HttpDoor
   readonly renderer: RenderPool

@@ -1,7 +1,16 @@
+import { enableCompileCache, flushCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type App, startApp } from './app.ts'
-import { loadConfig } from './config.ts'
-import { createObserver } from './observe.ts'
+import type { App } from './app.ts'
+
+// Half of what a process takes to begin is compiling the same modules again. Where the folder cannot be written nothing is kept.
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/carillon', import.meta.url)))
+const [{ startApp }, { loadConfig }, { createObserver }] = await Promise.all([
+  import('./app.ts'),
+  import('./config.ts'),
+  import('./observe.ts'),
+])
+flushCompileCache()
 
 const { values } = parseArgs({ options: { role: { type: 'string' } } })
 const terminal = process.stdout.isTTY === true

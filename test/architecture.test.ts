@@ -36,6 +36,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'queue/',
     'render/',
     'channels/provider.ts',
+    // Pure: how a webhook is signed, and what an HTTP answer says.
+    'channels/webhook-signature.ts',
+    'channels/answer.ts',
     'types:generated/tables.ts',
   ],
   graphql: ['domain/', 'types:log/', 'store/*.read.ts', 'types:store/', 'types:channels/provider.ts', 'generated/'],

@@ -1,20 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { parse } from 'graphql'
+import { inject } from 'vitest'
 import { type App, startApp, type World } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createObserver } from '../../src/observe.ts'
+import { createRenderPool } from '../../src/render/pool.ts'
 import { type MessageEventFieldsFragment, MessageEventsDocument, SendDocument, type SendInput } from '../generated/graphql.ts'
 import { type Client, createClient, type ResponseError, type Result } from './client.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
 import { startRedis, type TestRedis } from './redis.ts'
+import { copyDataDir } from './setup.ts'
 import { type SmtpReceiver, startSmtp } from './smtp.ts'
 
 /** How Carillon is run: alone with everything in one process, or on services with two processes of each role. */
@@ -53,18 +55,29 @@ export interface HouseOptions {
   readonly mode: Mode
   readonly world?: Partial<World>
   readonly env?: Readonly<Record<string, string>>
+  /** Each of its apps renders in threads of its own, as in production: where threads are ended. */
+  readonly ownThreads?: boolean
 }
 
+/** A thread takes about a second to begin, so the houses of this process share theirs. */
+const renderer = createRenderPool({ log: { warn() {} } })
+
 /** Starts a house in this process. */
-export async function house({ mode, world = {}, env = {} }: HouseOptions): Promise<House> {
+export async function house({ mode, world = {}, env = {}, ownThreads = false }: HouseOptions): Promise<House> {
   const smtp = await startSmtp()
   const faults = new Set<string>()
   const apps: App[] = []
   const ground = mode === 'PostgreSQL and Redis' ? await layServices() : await layFolder()
   const roles = mode === 'PostgreSQL and Redis' ? ['api', 'api', 'worker', 'worker'] : ['api,worker']
-  for (const role of roles) {
-    const config = loadConfig({ ...commonEnv(smtp), ...ground.env, CARILLON_ROLES: role, ...env })
-    apps.push(await startApp(config, faultsInto(faults), world))
+  try {
+    for (const role of roles) {
+      const config = loadConfig({ ...commonEnv(smtp), ...ground.env, CARILLON_ROLES: role, ...env })
+      apps.push(await startApp(config, faultsInto(faults), { ...(!ownThreads && { renderer }), ...world }))
+    }
+  } catch (error) {
+    await Promise.all(apps.map((app) => app.stop()))
+    await Promise.all([smtp.close(), ground.clear()])
+    throw error
   }
   const adminKey = ground.env.CARILLON_ADMIN_KEY
   const urls = apps.filter((_, index) => roles[index]!.includes('api')).map(({ url }) => url)
@@ -177,15 +190,15 @@ async function layServices(): Promise<Ground> {
   }
 }
 
+/** What a first start makes of an empty folder is told where that is at stake (test/store/embedded.test.ts, test/cli/demo.test.ts). */
 async function layFolder(): Promise<Ground> {
-  const folder = await mkdtemp(join(tmpdir(), 'carillon-house-'))
-  // The user who runs PostgreSQL is another where tests run as root, and would get a place elsewhere.
-  await chmod(folder, 0o755)
+  const dataDir = join(inject('runFolder'), `house-${randomBytes(6).toString('hex')}`)
+  await copyDataDir(inject('dataDirTemplate'), dataDir)
   return {
-    env: { CARILLON_DATA_DIR: join(folder, 'data'), CARILLON_ADMIN_KEY: newAdminKey() },
+    env: { CARILLON_DATA_DIR: dataDir, CARILLON_ADMIN_KEY: newAdminKey() },
     databaseUrl: null,
     secret: null,
-    clear: () => rm(folder, { recursive: true, force: true }),
+    clear: () => rm(dataDir, { recursive: true, force: true }),
   }
 }
 

@@ -1,8 +1,11 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { inject } from 'vitest'
 import { type Embedded, startEmbedded } from '../../src/store/embedded.ts'
+import { copyDataDir } from './setup.ts'
 
 export interface TestPostgres {
   /** The same before and after a kill. */
@@ -17,11 +20,10 @@ export interface TestPostgres {
 
 const RESTART_MS = 30_000
 
-/** A PostgreSQL of one's own, to be killed. It writes to disk before it answers, as a real one does. */
+/** A PostgreSQL of one's own, migrated, to be killed. It writes to disk before it answers, as a real one does. */
 export async function startPostgres(): Promise<TestPostgres> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'carillon-postgres-'))
-  // The user who runs PostgreSQL is another where tests run as root.
-  await chmod(dataDir, 0o755)
+  const dataDir = join(tmpdir(), `carillon-postgres-${randomBytes(6).toString('hex')}`)
+  await copyDataDir(inject('dataDirTemplate'), dataDir)
   let server = await startEmbedded({ dataDir, log: quiet })
   return {
     url: server.url,
