@@ -4,7 +4,7 @@ import { createClient } from 'graphql-ws'
 export interface Api {
   /** Where the server listens, without a slash at the end. */
   readonly url: string
-  /** A query or mutation. Throws an Error with the server's own words where it refuses. */
+  /** A query or mutation. Throws a CallError with the server's own words where it refuses. */
   call<Data>(document: string, variables?: Record<string, unknown>): Promise<Data>
   /** A subscription over WebSocket, which begins at once. Ends with the signal, or with `close`. */
   follow<Data>(document: string, variables: Record<string, unknown>, signal: AbortSignal): AsyncGenerator<Data, void, void>
@@ -17,9 +17,44 @@ export interface Api {
   close(): Promise<void>
 }
 
+/** A call that came to nothing: refused, or not answered. */
+export class CallError extends Error {
+  /** In `extensions.code`; null where no server of ours answered. */
+  readonly code: string | null
+  /** In `extensions.status`, otherwise of HTTP; 0 where nothing was answered. */
+  readonly status: number
+  /** Where the input is at fault, from the argument's name on: `['users', 3, 'to', 'email']`. */
+  readonly issues: readonly Issue[]
+  /** When it is worth another try; null where the server does not say. */
+  readonly retryAfterSeconds: number | null
+
+  constructor(message: string, status: number, error: RefusedError | null = null, options?: ErrorOptions) {
+    super(message, options)
+    this.code = error?.extensions?.code ?? null
+    this.status = error?.extensions?.status ?? status
+    this.issues = error?.extensions?.issues ?? []
+    this.retryAfterSeconds = error?.extensions?.retryAfterSeconds ?? null
+  }
+}
+
+interface Issue {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+}
+
+interface RefusedError {
+  readonly message: string
+  readonly extensions?: {
+    readonly code?: string
+    readonly status?: number
+    readonly issues?: readonly Issue[]
+    readonly retryAfterSeconds?: number
+  }
+}
+
 interface Answer<Data> {
   readonly data?: Data | null
-  readonly errors?: readonly { readonly message: string }[]
+  readonly errors?: readonly RefusedError[]
 }
 
 /** The longest that a call is waited for. */
@@ -46,9 +81,9 @@ export function createApi(url: string, key: string, signal: AbortSignal): Api {
         body: JSON.stringify({ query: document, variables }),
         signal: AbortSignal.timeout(ANSWER_MS),
       })
-      const answer = (await response.json()) as Answer<Data>
+      const answer = await answerOf<Data>(response)
       signal.throwIfAborted()
-      return dataOf(answer)
+      return dataOf(answer, response.status)
     },
     follow<Data>(document: string, variables: Record<string, unknown>, until: AbortSignal) {
       const results = sockets.iterate<Data>({ query: document, variables })
@@ -77,16 +112,33 @@ export function createApi(url: string, key: string, signal: AbortSignal): Api {
 async function post(url: string, init: RequestInit): Promise<Response> {
   return fetch(url, { ...init, method: 'POST' }).catch((error: Error) => {
     const words = (error.cause as Error | undefined)?.message ?? error.message
-    throw new Error(`${new URL(url).origin} does not answer: ${words}.`, { cause: error })
+    throw new CallError(`${new URL(url).origin} does not answer: ${words}.`, 0, null, { cause: error })
   })
+}
+
+/** What stands before a server may answer for it, in a form of its own. */
+async function answerOf<Data>(response: Response): Promise<Answer<Data>> {
+  try {
+    return (await response.json()) as Answer<Data>
+  } catch (cause) {
+    const { origin } = new URL(response.url)
+    const status = response.ok ? 0 : response.status
+    throw new CallError(`${origin} did not answer in its form, with the status ${response.status}.`, status, null, { cause })
+  }
 }
 
 async function* unwrap<Data>(results: AsyncIterable<Answer<Data>>): AsyncGenerator<Data, void, void> {
   for await (const result of results) yield dataOf(result)
 }
 
-function dataOf<Data>({ data, errors }: Answer<Data>): Data {
-  if (errors && errors.length > 0) throw new Error(errors.map(({ message }) => message).join(' '))
-  if (data === null || data === undefined) throw new Error('The server answered nothing.')
+function dataOf<Data>({ data, errors }: Answer<Data>, status = 0): Data {
+  if (errors && errors.length > 0) throw new CallError(errors.map(({ message }) => message).join(' '), status, gathered(errors))
+  if (data === null || data === undefined) throw new CallError('The server answered nothing.', status)
   return data
+}
+
+/** The first error, with the issues of all. */
+function gathered(errors: readonly RefusedError[]): RefusedError {
+  const issues = errors.flatMap(({ extensions }) => extensions?.issues ?? [])
+  return { ...errors[0]!, extensions: { ...errors[0]!.extensions, issues } }
 }

@@ -1,8 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { type Environment, loadConfig } from '../config.ts'
+import type { Environment } from '../config.ts'
 import { type Api, createApi } from './api.ts'
+import { findServer } from './server-place.ts'
 import { declareTypes, type PublishedTemplate } from './types-declaration.ts'
 
 /**
@@ -34,15 +34,6 @@ export async function writeTypes(
   } finally {
     await api.close()
   }
-}
-
-async function findServer(env: Environment): Promise<{ readonly url: string; readonly key: string }> {
-  const { http, adminKey, dataDir } = loadConfig(env)
-  const host = http.host === '0.0.0.0' ? '127.0.0.1' : http.host
-  const kept = () => readFile(join(dataDir, 'admin-key'), 'utf8').catch(() => '')
-  const key = adminKey ?? (await kept()).trim()
-  if (key === '') throw new Error('There is no API key: set CARILLON_ADMIN_KEY, and CARILLON_PUBLIC_URL to where the server is.')
-  return { url: http.publicUrl ?? `http://${host}:${http.port}`, key }
 }
 
 const TEMPLATES = /* GraphQL */ `

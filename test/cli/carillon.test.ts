@@ -18,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true }))
 test('help names the commands, and so does a command that does not exist', async () => {
   const help = await run([])
   expect(help).toMatchObject({ code: 0, stderr: '' })
-  for (const name of ['demo', 'doctor', 'types', 'settings', 'help']) expect(help.stdout).toContain(name)
+  for (const name of ['demo', 'bulk', 'doctor', 'types', 'settings', 'help']) expect(help.stdout).toContain(name)
   expect(await run(['--help'])).toEqual(help)
   const unknown = await run(['dance'])
   expect(unknown).toMatchObject({ code: 2, stdout: '' })

@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { createApi } from '../../src/cli/api.ts'
 import { type OwnServer, startOwnServer } from '../../src/cli/own-server.ts'
 import { type Ended, run, startCommand } from './command.ts'
@@ -14,7 +13,7 @@ vi.setConfig({ testTimeout: 90_000 })
 let folder: string
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'demo-'))
+  folder = await mkdtemp(join(inject('runFolder'), 'demo-'))
   await chmod(folder, 0o755)
 })
 
@@ -111,11 +110,11 @@ describe('On a server that runs already', () => {
   let server: OwnServer
   let env: Record<string, string>
 
-  beforeEach(async () => {
-    server = await startOwnServer({ ...process.env, TMPDIR: folder }, new AbortController().signal)
+  beforeAll(async () => {
+    server = await startOwnServer({ ...process.env, TMPDIR: inject('runFolder') }, new AbortController().signal)
     env = { CARILLON_PUBLIC_URL: server.url, CARILLON_ADMIN_KEY: server.adminKey }
   })
-  afterEach(() => server.stop())
+  afterAll(() => server.stop())
 
   async function whatIsLeft() {
     const api = createApi(server.url, server.adminKey, new AbortController().signal)

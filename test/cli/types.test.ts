@@ -51,6 +51,8 @@ async function compile(call: string): Promise<string> {
   const args = [
     '--noEmit',
     '--strict',
+    '--lib',
+    'esnext',
     '--pretty',
     '--allowImportingTsExtensions',
     '--module',

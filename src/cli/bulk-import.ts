@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto'
+import type { Api } from './api.ts'
+import { type Persistence, persist } from './bulk-call.ts'
+import { UsageError } from './bulk-flaw.ts'
+import { ingest } from './bulk-ingest.ts'
+import type { BulkOptions } from './bulk-options.ts'
+import type { Meter } from './bulk-progress.ts'
+import type { RejectFile } from './bulk-reject.ts'
+import { readProgress, sendProgress } from './bulk-report.ts'
+import type { Source } from './bulk-source.ts'
+import { hashOf, hashOfFile, type Identity, type ImportState, type Keeper, newState } from './bulk-state.ts'
+import { type JobState, readJob, runJob, watchJob } from './bulk-watch.ts'
+
+/** The state that an earlier run left, if it is of the same import; otherwise that of a new one. */
+export async function openState(options: BulkOptions, server: string, keeper: Keeper): Promise<ImportState> {
+  const { path, message, format, delimiter, choices, job, isAgain } = options
+  const file = path === null ? randomUUID() : await hashOfFile(path)
+  const identity: Identity = { server, file, said: hashOf([message, format, delimiter, [...choices]]) }
+  const kept = await keeper.read()
+  if (kept === null) return newState(identity, isAgain ? randomUUID() : '', job)
+  const differs = [
+    ...(kept.server === identity.server ? [] : [`the server was ${kept.server}`]),
+    ...(kept.file === identity.file ? [] : ['the file has changed']),
+    ...(kept.said === identity.said ? [] : ['the message or the options for columns differ']),
+    ...(job === null || job === kept.jobId ? [] : [`the job was ${kept.jobId}`]),
+  ]
+  if (isAgain && (differs.length > 0 || kept.outcome !== null)) return newState(identity, kept.jobId!, job)
+  if (differs.length === 0) return kept
+  throw new UsageError(
+    `${path}.carillon.json keeps an earlier import: ${differs.join(', ')}. Give what that one was begun with, or delete ${path}.carillon.json to begin a new import.`,
+  )
+}
+
+const CREATE = `mutation ($input: CreateBulkJobInput!) { createBulkJob(input: $input) { id } }`
+
+/** The state with a job, which is made once, also when its answer was lost. */
+export async function openJob(
+  state: ImportState,
+  { message }: BulkOptions,
+  api: Api,
+  keeper: Keeper,
+  persistence: Persistence,
+): Promise<ImportState> {
+  if (state.jobId !== null) return state
+  const input = { message, idempotencyKey: `bulk-${hashOf([state.server, state.file, state.said, state.round])}` }
+  const answer = await persist(() => api.call<{ createBulkJob: { id: string } }>(CREATE, { input }), impatient(persistence))
+  const made = { ...state, jobId: answer.createBulkJob.id }
+  await keeper.write(made)
+  return made
+}
+
+/** What an import works with. */
+export interface Workplace {
+  readonly api: Api
+  readonly source: Source
+  readonly options: BulkOptions
+  readonly rejects: RejectFile
+  readonly keeper: Keeper
+  readonly meter: Meter
+  readonly persistence: Persistence
+}
+
+/** An import whose file was read, and its job as it stands then. */
+export interface Added {
+  readonly state: ImportState
+  readonly job: JobState
+  /** Whether an import of the same content and message, whose state is not here, had run the job before. */
+  readonly isKnown: boolean
+}
+
+/** Adds everybody that is still to be added. */
+export async function add(begun: ImportState, work: Workplace): Promise<Added> {
+  const { api, source, options, rejects, keeper, meter, persistence } = work
+  const job = await readJob(api, begun.jobId!, impatient(persistence))
+  if (job === null) throw new Error(`${api.url} has no job '${begun.jobId}'. ${anew(options)}`)
+  // Its state was lost, or never kept, and it is run once everybody is added: nobody could be added to it any more.
+  const isKnown =
+    !begun.isAdded && job.status !== 'CREATED' && begun.read === 0 && (options.job === null || options.path === null)
+  if (isKnown) {
+    meter.say(knownText(job, options))
+    return { state: begun, job, isKnown }
+  }
+  meter.say(`Job ${job.id} at ${api.url}${begun.read > 0 ? `: it goes on after line ${begun.place.lines}.` : '.'}`)
+  if (begun.isAdded) return { state: begun, job, isKnown }
+  if (job.status !== 'CREATED') {
+    throw new Error(
+      `The job is ${job.status} already: what is behind line ${begun.place.lines} of the file was not added to it. ${anew(options)}`,
+    )
+  }
+  await rejects.begin()
+  const progress = (state: ImportState) => readProgress('Adding', source, state.place.bytes, state.read, state.rejected)
+  meter.begin(progress(begun))
+  const keep = async (state: ImportState) => {
+    await keeper.write(state)
+    meter.show(progress(state))
+  }
+  const state = { ...(await ingest(begun, { api, source, rejects, persistence, keep })), isAdded: true }
+  await keeper.write(state)
+  meter.end()
+  return { state, job: (await readJob(api, job.id, persistence)) ?? job, isKnown }
+}
+
+/** Why nobody is added to a job. */
+function knownText({ id, status }: JobState, { job }: BulkOptions): string {
+  if (job !== null) return `Job ${id} was run already: nobody is added to it, and nobody is sent to again.`
+  const sent = status === 'COMPLETED' ? 'was sent' : 'was given to be sent'
+  return `This content with this message ${sent} already, as job ${id}. Nobody is sent to again; --again sends to everybody anew.`
+}
+
+/** What to do where an import cannot go on. */
+function anew({ path, job }: BulkOptions): string {
+  return job !== null || path === null ? '' : `To begin anew, move ${path}.carillon.json away and take --again.`
+}
+
+const FIRST_CONTACT_MS = 10_000
+
+/** Of a server that never answered it is more likely that it is another's address. */
+const impatient = (persistence: Persistence): Persistence => ({ ...persistence, patienceMs: FIRST_CONTACT_MS })
+
+/** Whoever watched a job was stopped, which stops nothing on the server. */
+export class StillSending extends Error {
+  readonly jobId: string
+
+  constructor(jobId: string, options: ErrorOptions) {
+    super(`Job ${jobId} is being sent.`, options)
+    this.jobId = jobId
+  }
+}
+
+/**
+ * Runs the job, unless that was done, and watches it to its end.
+ *
+ * @throws StillSending where the signal ends the watching
+ */
+export async function finish(job: JobState, api: Api, meter: Meter, persistence: Persistence): Promise<JobState> {
+  try {
+    if (job.status === 'CREATED') await runJob(api, job.id, persistence)
+    meter.begin(sendProgress(job))
+    const outcome = await watchJob(api, job.id, (state) => meter.show(sendProgress(state)), persistence)
+    meter.end()
+    return outcome
+  } catch (cause) {
+    throw persistence.signal.aborted ? new StillSending(job.id, { cause }) : cause
+  }
+}

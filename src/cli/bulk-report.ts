@@ -1,0 +1,90 @@
+import { CallError } from './api.ts'
+import type { BulkOptions } from './bulk-options.ts'
+import { type Progress, whole } from './bulk-progress.ts'
+import type { Source } from './bulk-source.ts'
+import type { ImportState } from './bulk-state.ts'
+import type { JobState } from './bulk-watch.ts'
+
+/** What the command ends with, for scripts. */
+export const CODES = { allSent: 0, failed: 1, usage: 2, someRefused: 3 } as const
+
+export function sendProgress({ status, received, failures, counts }: JobState): Progress {
+  const done = counts.sent + counts.failed + counts.skipped + counts.canceled + failures
+  const notes = [
+    ...(status === 'PAUSED' ? ['paused'] : []),
+    ...(counts.failed + failures > 0 ? [`${whole(counts.failed + failures)} failed`] : []),
+    ...(counts.skipped > 0 ? [`${whole(counts.skipped)} skipped`] : []),
+  ]
+  return {
+    label: 'Sending',
+    fraction: received === 0 ? 1 : Math.min(1, done / received),
+    count: done,
+    total: received,
+    note: notes.join(', '),
+  }
+}
+
+export function readProgress(
+  label: string,
+  source: Source,
+  bytes: number,
+  read: number,
+  rejected: ImportState['rejected'],
+): Progress {
+  const refused = sum(rejected)
+  return {
+    label,
+    fraction: source.bytes === null ? null : Math.min(1, bytes / Math.max(1, source.bytes)),
+    count: read,
+    total: null,
+    note: refused > 0 ? `${whole(refused)} rejected` : '',
+  }
+}
+
+/** Why it ends early, and what to do. */
+export function lastWords(error: unknown): string {
+  const { message } = error as Error
+  if (!(error instanceof CallError) || error.status !== 0 || error.code !== null) return message
+  return `${message} Set CARILLON_PUBLIC_URL to where the server is, or PORT where it is on this machine.`
+}
+
+/** Says what became of an import. Returns the exit code. */
+export function tellOutcome(
+  { read, added, rejected, isAdded, outcome }: ImportState,
+  { rejects }: BulkOptions,
+  stdout: NodeJS.WritableStream,
+): number {
+  const { id, status, error, failures, counts } = outcome!
+  const failed = counts.failed + failures
+  const lines = [
+    // Of an import that another run made, its counts are not here.
+    ...(isAdded ? ['', countsText(read, added, 'added', rejected)] : []),
+    ...(sum(rejected) > 0 ? [`  The rejected rows are in ${rejects}, each with its reason.`] : []),
+    '',
+    `  Job ${id} is ${status}${error === null ? '' : `: ${error}`}`,
+    ...[
+      ['sent', counts.sent] as const,
+      ['failed', failed] as const,
+      ['skipped', counts.skipped] as const,
+      ['canceled', counts.canceled] as const,
+    ].flatMap(([name, count]) => (count > 0 || name === 'sent' ? [countLine(name, count)] : [])),
+    '',
+  ]
+  stdout.write(`${lines.join('\n')}\n`)
+  if (status !== 'COMPLETED') return CODES.failed
+  return failed > 0 || sum(rejected) > 0 ? CODES.someRefused : CODES.allSent
+}
+
+export function countsText(read: number, good: number, goodName: string, rejected: ImportState['rejected']): string {
+  const codes = Object.entries(rejected).sort(([one], [other]) => (one < other ? -1 : 1))
+  return [
+    countLine('read', read),
+    countLine(goodName, good),
+    countLine('rejected', sum(rejected)),
+    ...codes.map(([code, count]) => `  ${countLine(code, count)}`),
+  ].join('\n')
+}
+
+const countLine = (name: string, count: number) => `  ${whole(count).padStart(11)}  ${name}`
+
+export const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((all, one) => all + one, 0)

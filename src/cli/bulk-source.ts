@@ -1,0 +1,133 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { type CsvReader, createCsvReader, decode, guessDelimiter, NOT_UTF8, TOO_LONG } from './bulk-csv.ts'
+import { Flaw, fileFault, UsageError } from './bulk-flaw.ts'
+import { type Line, type Place, readLines, START, shownText, withoutReturn } from './bulk-line.ts'
+import {
+  type Choices,
+  type Column,
+  looksLikeRow,
+  mapColumns,
+  mappingText,
+  type Recipient,
+  recipientIn,
+  recipientOf,
+} from './bulk-mapping.ts'
+import type { BulkOptions } from './bulk-options.ts'
+
+/** A row of an import: somebody to send to, or why not. */
+export interface Row {
+  /** The number of its first line. */
+  readonly line: number
+  /** Where the next row begins. */
+  readonly end: Place
+  readonly raw: string
+  readonly to: Recipient | null
+  readonly flaw: Flaw | null
+}
+
+/** A file, or standard input, that was opened and whose header was read. */
+export interface Source {
+  /** How many bytes it has; null where nobody knows. */
+  readonly bytes: number | null
+  /** Where each column goes, a line each; empty where each row says it itself. */
+  readonly mapping: readonly string[]
+  /** The rows behind a place of the file: once, and of standard input only from its start. */
+  rows(from: Place): AsyncGenerator<Row, void, void>
+  close(): void
+}
+
+/** @throws UsageError where there is no such file, or its header cannot be gone by */
+export async function openSource(options: BulkOptions, stdin: NodeJS.ReadableStream): Promise<Source> {
+  const { path, format, choices } = options
+  const bytes = path === null ? null : await sizeOf(path)
+  const opened: { destroy?(): unknown }[] = []
+  const open = (from: Place): AsyncGenerator<Line, void, void> => {
+    const stream = path === null ? stdin : createReadStream(path, { start: from.bytes })
+    opened.push(stream as { destroy?(): unknown })
+    return readLines(stream as AsyncIterable<Buffer>, from)
+  }
+  const close = () => {
+    for (const stream of opened) stream.destroy?.()
+  }
+  if (format === 'jsonl') return { bytes, mapping: [], rows: (from) => jsonRows(open(from), choices), close }
+  try {
+    const { reader, columns, open: openReader } = await readHeader(open, options)
+    const rows = (from: Place) => csvRows(from.bytes === 0 ? reader : openReader(from), columns)
+    return { bytes, mapping: mappingText(columns), rows, close }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`The file cannot be read: ${fileFault(error, path)}.`)
+  })
+  if (!found.isFile()) throw new UsageError(`${path} is no file. Give - to read standard input.`)
+  return found.size
+}
+
+interface Header {
+  /** Behind the header. */
+  readonly reader: CsvReader
+  readonly columns: readonly Column[]
+  open(from: Place): CsvReader
+}
+
+async function readHeader(open: (from: Place) => AsyncGenerator<Line, void, void>, options: BulkOptions): Promise<Header> {
+  const lines = open(START)
+  const first = await lines.next()
+  if (first.done) throw new UsageError('The file is empty: its first line is to name the columns.')
+  const { bytes } = first.value
+  if (/^(\xff\xfe|\xfe\xff)/.test(bytes.subarray(0, 2).toString('latin1'))) {
+    throw new UsageError('The file is in UTF-16. Save it as UTF-8.')
+  }
+  if (bytes.subarray(0, -1).includes('\r'))
+    throw new UsageError('Its lines end with a carriage return alone. Save it with LF or CRLF.')
+  const delimiter = options.delimiter ?? guessDelimiter(shownText(bytes))
+  const reader = createCsvReader(chain(first.value, lines), delimiter)
+  const header = await reader.next(null)
+  if (header === null) throw new UsageError('The file is empty: its first line is to name the columns.')
+  if (header.fields instanceof Flaw) throw new UsageError(`The header cannot be read. ${header.fields.reason}`)
+  return { reader, columns: mapColumns(header.fields, options.choices), open: (from) => createCsvReader(open(from), delimiter) }
+}
+
+async function* chain(first: Line, rest: AsyncIterable<Line>): AsyncGenerator<Line, void, void> {
+  yield first
+  yield* rest
+}
+
+async function* csvRows(reader: CsvReader, columns: readonly Column[]): AsyncGenerator<Row, void, void> {
+  const shape = { columns: columns.length, isRow: (fields: readonly string[]) => looksLikeRow(columns, fields) }
+  for (let record = await reader.next(shape); record !== null; record = await reader.next(shape)) {
+    const { line, lines, end, raw, fields } = record
+    const read = fields instanceof Flaw ? fields : recipientOf(columns, fields)
+    yield rowOf(line, { bytes: end, lines: line + lines - 1 }, raw, read)
+  }
+}
+
+async function* jsonRows(lines: AsyncIterable<Line>, choices: Choices): AsyncGenerator<Row, void, void> {
+  for await (const line of lines) {
+    const { number, bytes, end, isTooLong } = line
+    if (withoutReturn(bytes).length === 0) continue
+    yield rowOf(number, { bytes: end, lines: number }, shownText(bytes), isTooLong ? TOO_LONG : readJson(bytes, choices))
+  }
+}
+
+function readJson(bytes: Buffer, choices: Choices): Recipient | Flaw {
+  const text = decode(bytes)
+  if (text === null) return NOT_UTF8
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    return new Flaw('NOT_JSON', `It is no JSON: ${(error as Error).message}.`)
+  }
+  return recipientIn(value, choices)
+}
+
+function rowOf(line: number, end: Place, raw: string, read: Recipient | Flaw): Row {
+  return read instanceof Flaw ? { line, end, raw, to: null, flaw: read } : { line, end, raw, to: read, flaw: null }
+}

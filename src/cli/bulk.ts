@@ -1,0 +1,130 @@
+import type { Environment } from '../config.ts'
+import { createApi } from './api.ts'
+import { UsageError } from './bulk-flaw.ts'
+import { add, finish, openJob, openState, StillSending } from './bulk-import.ts'
+import { START } from './bulk-line.ts'
+import { BULK_USAGE, type BulkOptions, readOptions } from './bulk-options.ts'
+import { createMeter, type Screen } from './bulk-progress.ts'
+import { openRejects } from './bulk-reject.ts'
+import { CODES, countsText, lastWords, readProgress, sum, tellOutcome } from './bulk-report.ts'
+import { openSource, type Source } from './bulk-source.ts'
+import { createKeeper } from './bulk-state.ts'
+import { hasEnded } from './bulk-watch.ts'
+import { findServer } from './server-place.ts'
+
+/** Where the command reads and writes: the summary to stdout, how far it is to stderr. */
+export interface BulkStreams {
+  readonly stdin: NodeJS.ReadableStream
+  readonly stdout: NodeJS.WritableStream
+  readonly stderr: Screen
+}
+
+/**
+ * Sends one message to everybody in a CSV or JSON Lines file, once, however often it is stopped and started again. Rows that
+ * nothing can be sent for go into a file with their reasons. `BULK_USAGE` has the options.
+ *
+ * @returns the exit code
+ */
+export async function sendBulk(
+  args: readonly string[],
+  env: Environment,
+  streams: BulkStreams,
+  signal: AbortSignal,
+): Promise<number> {
+  const stack = new AsyncDisposableStack()
+  try {
+    const options = await readOptions(args, env.INIT_CWD ?? '.')
+    if (options === null) {
+      streams.stdout.write(BULK_USAGE)
+      return CODES.allSent
+    }
+    const source = await openSource(options, streams.stdin)
+    stack.defer(() => source.close())
+    // Standard input may have nothing to say for long.
+    signal.addEventListener('abort', () => source.close())
+    return options.isDryRun ? await tryRun(source, streams, signal) : await send(options, env, source, streams, signal, stack)
+  } catch (error) {
+    if (signal.aborted) {
+      streams.stderr.write(`\n  ${stoppedText(error, args.includes('-'))}\n\n`)
+      return CODES.failed
+    }
+    streams.stderr.write(`\n  ${lastWords(error)}\n\n`)
+    return error instanceof UsageError ? CODES.usage : CODES.failed
+  } finally {
+    await stack.disposeAsync()
+  }
+}
+
+/** What goes on after whoever gave the command was stopped, and what they can do. */
+function stoppedText(error: unknown, isStandardInput: boolean): string {
+  if (!(error instanceof StillSending)) {
+    return `Stopped. ${isStandardInput ? 'With --job' : 'The same command'} goes on where it was.`
+  }
+  const { jobId } = error
+  const again = isStandardInput ? `--job ${jobId}` : 'the same command'
+  return `Stopped watching. The server goes on sending job ${jobId}; cancelBulkJob(id: "${jobId}") stops it; ${again} watches on.`
+}
+
+/** Reads it all and sends nothing. */
+async function tryRun(source: Source, { stdout, stderr }: BulkStreams, signal: AbortSignal): Promise<number> {
+  const meter = createMeter(stderr, () => performance.now())
+  for (const line of source.mapping) meter.say(line)
+  const rejected: Record<string, number> = {}
+  let read = 0
+  let sample: unknown = null
+  const progress = (bytes: number) => readProgress('Reading', source, bytes, read, rejected)
+  meter.begin(progress(0))
+  for await (const { to, flaw, end } of source.rows(START)) {
+    signal.throwIfAborted()
+    read += 1
+    if (flaw !== null) rejected[flaw.code] = (rejected[flaw.code] ?? 0) + 1
+    else sample ??= { to }
+    meter.show(progress(end.bytes))
+  }
+  meter.end()
+  if (sample !== null) stdout.write(`\n  The first would be\n${JSON.stringify(sample, null, 2).replace(/^/gm, '    ')}\n`)
+  stdout.write(
+    `\n${countsText(read, read - sum(rejected), 'good', rejected)}\n\n  Nothing was sent. The server looks closer: ${CLOSER}\n\n`,
+  )
+  return sum(rejected) > 0 ? CODES.someRefused : CODES.allSent
+}
+
+/** A server that is put up anew, or whose database is, is back before that. */
+const PATIENCE_MS = 10 * 60_000
+
+const CLOSER = 'at addresses, and at who is there twice.'
+
+async function send(
+  options: BulkOptions,
+  env: Environment,
+  source: Source,
+  { stdout, stderr }: BulkStreams,
+  signal: AbortSignal,
+  stack: AsyncDisposableStack,
+): Promise<number> {
+  const meter = createMeter(stderr, () => performance.now())
+  const { url, key } = await findServer(env)
+  const keeper = createKeeper(options.path === null ? null : `${options.path}.carillon.json`)
+  const found = await openState(options, url, keeper)
+  if (found.outcome !== null) {
+    stdout.write(`\n  This was sent already, and nothing is sent now; with --again it is sent to everybody once more.\n`)
+    return tellOutcome(found, options, stdout)
+  }
+  const api = createApi(url, key, signal)
+  stack.defer(() => api.close())
+  const rejects = await openRejects(options.rejects, found.rejectBytes)
+  stack.defer(() => rejects.close())
+  const persistence = { signal, complain: meter.say, patienceMs: PATIENCE_MS }
+  for (const line of source.mapping) meter.say(line)
+  const begun = await openJob(found, options, api, keeper, persistence)
+  const added = await add(begun, { api, source, options, rejects, keeper, meter, persistence })
+  if (added.job.status === 'CREATED' && added.job.received === 0) {
+    stdout.write(`\n${countsText(added.state.read, 0, 'added', added.state.rejected)}\n\n  There is nobody to send to.\n\n`)
+    return CODES.someRefused
+  }
+  const isOver = added.isKnown && hasEnded(added.job)
+  const outcome = isOver ? added.job : await finish(added.job, api, meter, persistence)
+  const state = { ...added.state, outcome }
+  await keeper.write(state)
+  return tellOutcome(state, options, stdout)
+}

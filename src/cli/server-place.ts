@@ -1,0 +1,16 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Environment, loadConfig } from '../config.ts'
+
+/**
+ * The server that CARILLON_PUBLIC_URL names, or the one that the settings would start here, and a key to it:
+ * CARILLON_ADMIN_KEY, or the one that is kept in the data dir.
+ */
+export async function findServer(env: Environment): Promise<{ readonly url: string; readonly key: string }> {
+  const { http, adminKey, dataDir } = loadConfig(env)
+  const host = http.host === '0.0.0.0' ? '127.0.0.1' : http.host
+  const kept = () => readFile(join(dataDir, 'admin-key'), 'utf8').catch(() => '')
+  const key = adminKey ?? (await kept()).trim()
+  if (key === '') throw new Error('There is no API key: set CARILLON_ADMIN_KEY, and CARILLON_PUBLIC_URL to where the server is.')
+  return { url: http.publicUrl ?? `http://${host}:${http.port}`, key }
+}
