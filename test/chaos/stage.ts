@@ -26,6 +26,8 @@ export interface StageOptions {
   readonly redisUrl?: string
   /** By default mail goes nowhere. */
   readonly smtpUrl?: string
+  /** Settings of all its processes, over those of the stage. */
+  readonly env?: Readonly<Record<string, string>>
   /** What its processes run, by default src/main.ts. */
   readonly main?: string
 }
@@ -36,7 +38,13 @@ export const LEASE_SECONDS = 3
 export const START_MS = 180_000
 const NOWHERE = 'smtp://127.0.0.1:1'
 
-export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE, main }: StageOptions = {}): Promise<Stage> {
+export async function setStage({
+  databaseUrl,
+  redisUrl,
+  smtpUrl = NOWHERE,
+  main,
+  env: own = {},
+}: StageOptions = {}): Promise<Stage> {
   const ends: (() => Promise<unknown>)[] = []
   const starting = new Set<Promise<Carillon>>()
   const key = `ck_live_${randomBytes(24).toString('base64url')}`
@@ -57,6 +65,7 @@ export async function setStage({ databaseUrl, redisUrl, smtpUrl = NOWHERE, main 
     SMTP_URL: smtpUrl,
     MAIL_FROM: 'carillon@example.com',
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
+    ...own,
   }
   return {
     key,

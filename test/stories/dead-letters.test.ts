@@ -5,6 +5,7 @@ import type { Outcome, Provider } from '../../src/channels/provider.ts'
 import { MessageDocument, MessageEventsDocument, PutProviderDocument } from '../generated/graphql.ts'
 import { ask, settledRequest } from '../support/graph.ts'
 import { dataOf, type House, house } from '../support/house.ts'
+import { createJob } from './bulk-story.ts'
 
 /** A mail carrier of somebody else's whose answers are the test's. */
 const POST = { kind: 'post', channel: 'EMAIL', name: 'Post', settings: z.object({}) } as const
@@ -151,4 +152,43 @@ test('A dead letter of an erased user is not redriven', async () => {
   expect((await lettersOf()).nodes).toMatchObject([{ id: letter, error: 'Its user was erased.' }])
   expect(await messageOf(id)).toMatchObject({ status: 'UNDELIVERABLE' })
   expect(await discard(letter)).toBe(1)
+})
+
+/** A bulk job for one person, to whom nothing could be delivered. */
+async function failJob(email: string) {
+  outcome = { kind: 'rejected', what: 'address', error: 'No mailbox.' }
+  const job = await createJob(home, { content, routing: { channels: [{ channel: 'EMAIL' }] } })
+  await job.add([{ to: { email } }])
+  await job.run()
+  await job.completed()
+  const [user] = await job.users()
+  return { ...job, messageId: user!.messageId! }
+}
+
+test('A message of a bulk job is redriven in the line of its job, and the job counts it', async () => {
+  const { id, messageId, completed } = await failJob('radia@example.com')
+  outcome = { kind: 'retry', afterMs: 60_000, error: 'Busy.' }
+  expect(await redrive(await insertLetter('deliver', messageId, { messageId }))).toBe(1)
+  for await (const result of home.client.subscribe(MessageEventsDocument, { filter: { messageIds: [messageId] } })) {
+    if (dataOf(result).messageEvents.type === 'RETRYING') break
+  }
+  const { rows } = await database.query(`select lane, fairness_key from job where payload ->> 'messageId' = $1`, [messageId])
+  expect(rows).toEqual([{ lane: 'bulk', fairness_key: `production\nbulk\n${id}` }])
+  await ask(home.client, 'mutation ($id: ID!) { cancelBulkJob(id: $id) { id } }', { id })
+  expect((await completed('CANCELED')).counts).toMatchObject({ total: 1, failed: 0, canceled: 1 })
+})
+
+test('A retry of a bulk job takes the dead letters of what it sends again, and none of them sends the first a second time', async () => {
+  const { id, messageId, completed, users } = await failJob('vint@example.com')
+  const letter = await insertLetter('deliver', messageId, { messageId })
+  const other = await insertLetter('deliver', null, { messageId: 'msg_other' })
+  outcome = { kind: 'accepted' }
+  await ask(home.client, 'mutation ($id: ID!) { retryBulkJob(id: $id) { id } }', { id })
+  expect((await completed()).counts).toMatchObject({ total: 1, sent: 1, failed: 0 })
+  expect((await lettersOf()).nodes.map((node) => node.id)).toEqual([other])
+  expect(await redrive(letter)).toBe(0)
+  const late = await insertLetter('deliver', messageId, { messageId })
+  expect(await redrive(late)).toBe(0)
+  expect(await messageOf(messageId)).toMatchObject({ status: 'UNDELIVERABLE' })
+  expect((await users())[0]!.message).toMatchObject({ status: 'SENT', resendOf: messageId })
 })

@@ -1,4 +1,3 @@
-import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Outcome, Outgoing, Provider } from '../../src/channels/provider.ts'
@@ -17,6 +16,7 @@ import {
   UserDocument,
 } from '../generated/graphql.ts'
 import type { Client } from '../support/client.ts'
+import { everyRowIn } from '../support/every-row.ts'
 import { deadlocks, shut } from '../support/gate.ts'
 import { settledRequest } from '../support/graph.ts'
 import { dataOf, document, type House, house, MODES, refusalOf } from '../support/house.ts'
@@ -67,27 +67,7 @@ for (const mode of MODES) {
       dataOf(await home.client.send(PutProviderDocument, { id: 'smtp', input: { kind: 'smtp', settings, enabled: false } }))
     }
 
-    /** Every row of every table, as text. Empty where the database is the embedded one, which nobody else can ask. */
-    async function everyRow(): Promise<string> {
-      if (home.databaseUrl === null) return ''
-      const client = new pg.Client({ connectionString: home.databaseUrl })
-      await client.connect()
-      try {
-        const { rows: tables } = await client.query<{ name: string }>(
-          "select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'",
-        )
-        expect(tables.map(({ name }) => name)).toEqual(expect.arrayContaining(['user', 'message', 'event', 'job', 'dead_letter']))
-        const texts: string[] = []
-        for (const { name } of tables) {
-          const { rows } = await client.query<{ text: string }>(`select '${name}: ' || t::text as text from "${name}" t`)
-          texts.push(...rows.map(({ text }) => text))
-        }
-        return texts.join('\n')
-      } finally {
-        await client.end()
-      }
-    }
-
+    const everyRow = async () => (await everyRowIn(home.databaseUrl)).join('\n')
     const linesWith = (text: string, canary: string) => text.split('\n').filter((line) => line.includes(canary))
 
     async function untilEvent(id: string, type: string) {
