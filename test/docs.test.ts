@@ -1,15 +1,21 @@
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { parse, validate } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { createProviders } from '../src/channels/index.ts'
 import { settingsSchema } from '../src/channels/provider.ts'
+import { signWebhook } from '../src/channels/webhook-signature.ts'
 import { settingsTable } from '../src/config.ts'
+import { MOST_TRIES, restBefore } from '../src/domain/webhook-retry.ts'
+import { schema } from '../src/graphql/schema.ts'
 import { checkContent } from '../src/render/check.ts'
 import { FUNCTIONS } from '../src/render/functions/table.ts'
 import { createPrinter } from '../src/render/printer.ts'
 import { SHAPES } from '../src/render/shape.ts'
 
 const ROOT = new URL('../', import.meta.url)
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'docs/templates.md'] as const
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'docs/templates.md', 'docs/webhooks.md'] as const
 
 function read(path: string): string {
   return readFileSync(new URL(path, ROOT), 'utf8')
@@ -80,12 +86,49 @@ describe('docs/templates.md', () => {
   })
 })
 
+describe('docs/webhooks.md', () => {
+  const text = read('docs/webhooks.md')
+  const [receiver] = [...text.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code!)
+  const [event] = [...text.matchAll(/```json\n(.*?)```/gs)].map(([, json]) => json!)
+
+  test('names the rests between two calls', () => {
+    const units: Readonly<Record<string, number>> = { s: 1_000, min: 60_000, h: 3_600_000 }
+    const [, list = ''] = /called for again after (.*?), each/.exec(text) ?? []
+    const told = [...list.matchAll(/(\d+) (s|min|h)/g)].map(([, count, unit]) => Number(count) * units[unit!]!)
+    const firstAt = new Date()
+    const rests = told.map((_, index) => restBefore({ count: index + 1, firstAt }, 0, firstAt, 0))
+    expect(told).toEqual(rests)
+    expect(told).toHaveLength(MOST_TRIES - 1)
+  })
+
+  test('shows a receiver that takes what is signed, and nothing else', async () => {
+    const secret = `whsec_${Buffer.alloc(32, 'bell').toString('base64')}`
+    const port = await freePort()
+    const env = { PATH: process.env.PATH, WEBHOOK_SECRET: secret, PORT: String(port) }
+    const child = spawn(process.execPath, ['--input-type=module', '-e', receiver!], { env, stdio: 'ignore' })
+    try {
+      const headers = signWebhook({ secrets: [secret], id: 'whd_1', at: new Date(), body: event! })
+      const post = async (body: string) => (await fetch(`http://127.0.0.1:${port}`, { method: 'POST', headers, body })).status
+      await expect.poll(() => post(event!).catch(() => 0), { timeout: 20_000 }).toBe(204)
+      expect(await post(`${event} `)).toBe(400)
+    } finally {
+      child.kill('SIGKILL')
+    }
+  })
+
+  test('shows operations of the API', () => {
+    const shown = [...text.matchAll(/```graphql\n(.*?)```/gs)].map(([, source]) => parse(source!))
+    expect(shown.length).toBeGreaterThan(0)
+    for (const document of shown) expect(validate(schema, document)).toEqual([])
+  })
+})
+
 describe.each(PAGES)('%s', (page) => {
   const text = read(page)
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
 
   test('names only scripts that exist', () => {
-    const named = [...text.matchAll(/\bnpm run ([a-z:]+)/g)].map(([, name]) => name!)
+    const named = [...text.matchAll(/\bnpm run ([a-z:-]+)/g)].map(([, name]) => name!)
     expect(named.filter((name) => !(name in scripts))).toEqual([])
   })
 
@@ -129,3 +172,11 @@ function rowsOf(markdown: string, head: string): string[][] {
 const codeIn = (cell: string) => [...cell.matchAll(/`([\w-]+)`/g)].map(([, name]) => name!)
 
 const codeOf = (cell: string) => cell.replace(/^`|`$/g, '')
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
