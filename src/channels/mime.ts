@@ -21,8 +21,8 @@ export function composeMime(mail: Mail, { idempotencyKey, date }: MimeOptions): 
     ...(mail.cc.length > 0 && { cc: [...mail.cc] }),
     ...(mail.replyTo && { replyTo: mail.replyTo }),
     subject: literally(mail.subject),
-    text: mail.text,
-    html: mail.html,
+    text: withLineEnds(mail.text),
+    html: withLineEnds(mail.html),
     messageId: messageIdOf(mail, idempotencyKey),
     date,
     headers: mail.headers.map(headerOf),
@@ -32,6 +32,11 @@ export function composeMime(mail: Mail, { idempotencyKey, date }: MimeOptions): 
     disableFileAccess: true,
     disableUrlAccess: true,
   }).compile()
+}
+
+/** A mail knows no line end but CRLF (RFC 5322, 2.3); Nodemailer lets a CR alone through, which servers refuse or read as part of a line. */
+function withLineEnds(text: string | undefined): string | undefined {
+  return text?.replaceAll(/\r\n?|\n/g, '\r\n')
 }
 
 /** A subject that looks encoded (RFC 2047) although it is meant as it stands would be decoded; Nodemailer lets it through. */

@@ -255,6 +255,7 @@ function furnish(
 async function follow(client: Client, messageIds: readonly string[]): Promise<ReadonlyMap<string, readonly MessageEvent[]>> {
   const journeys = new Map<string, MessageEvent[]>(messageIds.map((id) => [id, []]))
   const moving = new Set(messageIds)
+  if (moving.size === 0) return journeys
   const events = client.subscribe(MessageEventsDocument, { filter: { messageIds: [...messageIds] } })
   for await (const result of events) {
     const { messageEvents: event } = dataOf(result)
