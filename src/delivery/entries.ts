@@ -15,6 +15,11 @@ import type { Entry } from './record.ts'
 
 /** What is written at each point of a journey. Pure: values in, an entry out. */
 
+/** What is told where no provider said anything. */
+export const UNCALLED = 'The worker did not get to the call; nothing was sent.'
+export const FAULTY = 'Something went wrong on our side each time, until its time was up.'
+export const ABANDONED = 'The worker that called the provider never came back; nobody knows whether it was taken.'
+
 /** A step that is about to be tried. failedOver: the delivery that it stands in for. */
 export interface Begun {
   readonly step: Step

@@ -15,9 +15,11 @@ import { isConnectionLost } from '../store/connect.ts'
 import type { Breakers } from './breaker.ts'
 import { callProvider } from './call.ts'
 import {
+  ABANDONED,
   attemptEntry,
   type Begun,
   delayedEntry,
+  FAULTY,
   failedEntry,
   giveUpEntry,
   leftoversEntry,
@@ -25,11 +27,13 @@ import {
   settledEntry,
   simulatedEntry,
   stoppedEntry,
+  UNCALLED,
   uncalledEntry,
   waitEntry,
 } from './entries.ts'
 import { createGates, type Gate, type Gates } from './gate.ts'
 import { jobFor, type Letter, type Letters } from './letter.ts'
+import type { RestWhilePaused } from './pause.ts'
 import { createQuarantine, type Quarantine } from './quarantine.ts'
 import type { WriteEntry } from './record.ts'
 import type { Throttle } from './throttle.ts'
@@ -41,6 +45,7 @@ import { createWriter, type Writer } from './writer.ts'
 export interface JourneyParts {
   readonly letters: Letters
   readonly record: WriteEntry
+  readonly restsWhilePaused: RestWhilePaused
   readonly providers: readonly Provider[]
   readonly http: HttpDoor
   readonly renderer: Pick<RenderPool, 'render'>
@@ -76,6 +81,7 @@ export function createJourney(parts: JourneyParts, quarantine: Quarantine = crea
   return async (ref, work) => {
     const letter = await parts.letters.read(ref)
     if (letter === null) return void (await parts.record({ job: work.job, after: 'settle' }))
+    if (await parts.restsWhilePaused(letter.row, work.job)) return
     const { sealedTokens } = letter.situation
     if (sealedTokens.length > 0) {
       parts.log.warn({ message: letter.row.id, tokens: sealedTokens }, 'device tokens do not open and are left out')
@@ -387,8 +393,3 @@ interface Attempted extends Begun {
   readonly known: Begun['delivery'] | undefined
   readonly gate: Gate
 }
-
-const UNCALLED = 'The worker did not get to the call; nothing was sent.'
-const FAULTY = 'Something went wrong on our side each time, until its time was up.'
-
-const ABANDONED = 'The worker that called the provider never came back; nobody knows whether it was taken.'

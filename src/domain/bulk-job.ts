@@ -77,7 +77,8 @@ export function alreadyRun({ startedAt }: BulkJobState): Refusal {
 }
 
 /**
- * Makes no further message for now, and sends none of those that wait. What a worker has in hand goes on.
+ * Makes no further message for now, and sends none of those that wait. What a worker has in hand goes on, until it
+ * would be put back.
  *
  * @throws Refusal NOT_FOUND, CONFLICT where it has not begun, or every message of it has ended
  */

@@ -60,6 +60,13 @@ export async function lockBulkJob(tx: Tx, environmentId: string, id: string): Pr
   return rows[0] ?? null
 }
 
+/** Whether a job is paused. Where it is, it stays so until the transaction ends. */
+export async function holdPaused(tx: Tx, environmentId: string, id: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from bulk_job where environment_id = ${environmentId} and id = ${id} and status = 'PAUSED' for share`.execute(tx)
+  return rows.length > 0
+}
+
 /**
  * Waits for pages that are being made, and lets no other be made before the transaction ends; of jobs that have ended, locks
  * those that a user is in. In the order of their ids.

@@ -21,10 +21,12 @@ interface Letter {
 let home: House
 let database: pg.Client
 let outcome: Outcome
+/** Of those who are not to have `outcome`. */
+const answers = new Map<string, Promise<Outcome>>()
 let made = 0
 
 beforeAll(async () => {
-  const post: Provider = { ...POST, deliver: () => Promise.resolve(outcome) }
+  const post: Provider = { ...POST, deliver: async ({ address }) => (await answers.get(address.id)) ?? outcome }
   home = await house({ mode: 'PostgreSQL and Redis', world: { providers: [post] } })
   const settings = { url: home.smtp.url, from: 'off@example.com' }
   dataOf(await home.client.send(PutProviderDocument, { id: 'smtp', input: { kind: 'smtp', settings, enabled: false } }))
@@ -191,4 +193,29 @@ test('A retry of a bulk job takes the dead letters of what it sends again, and n
   expect(await redrive(late)).toBe(0)
   expect(await messageOf(messageId)).toMatchObject({ status: 'UNDELIVERABLE' })
   expect((await users())[0]!.message).toMatchObject({ status: 'SENT', resendOf: messageId })
+})
+
+test('While a bulk job is paused, neither is what a worker had in hand tried again nor what is redriven sent', async () => {
+  const { id, add, run, completed, users } = await createJob(home, { content, routing: { channels: [{ channel: 'EMAIL' }] } })
+  const inHand = Promise.withResolvers<Outcome>()
+  outcome = { kind: 'rejected', what: 'address', error: 'No mailbox.' }
+  answers.set('frances@example.com', inHand.promise)
+  await add([{ to: { email: 'barbara@example.com' } }, { to: { email: 'frances@example.com' } }])
+  await run()
+  await expect.poll(async () => (await users()).map(({ message }) => message?.status)).toEqual(['UNDELIVERABLE', 'ROUTED'])
+  const [failed, trying] = (await users()).map(({ messageId }) => messageId!)
+  await ask(home.client, 'mutation ($id: ID!) { pauseBulkJob(id: $id) { id } }', { id })
+  const placeOf = async (messageId: string | undefined) =>
+    (await database.query(`select lane, holder from job where payload ->> 'messageId' = $1`, [messageId])).rows
+  outcome = { kind: 'accepted' }
+  answers.clear()
+  inHand.resolve({ kind: 'retry', afterMs: 60_000, error: 'Busy.' })
+  await expect.poll(() => placeOf(trying)).toEqual([{ lane: 'bulk', holder: null }])
+  await database.query('update delivery set next_attempt_at = now() where message_id = $1', [trying])
+  await database.query(`update job set run_at = now() where payload ->> 'messageId' = $1`, [trying])
+  expect(await redrive(await insertLetter('deliver', failed!, { messageId: failed }))).toBe(1)
+  for (const one of [trying, failed]) await expect.poll(() => placeOf(one)).toEqual([{ lane: 'paused', holder: null }])
+  expect((await users()).map(({ message }) => message?.status)).toEqual(['ENQUEUED', 'ROUTED'])
+  await ask(home.client, 'mutation ($id: ID!) { resumeBulkJob(id: $id) { id } }', { id })
+  expect((await completed()).counts).toMatchObject({ total: 2, sent: 2 })
 })
