@@ -103,7 +103,8 @@ export async function openOffice(options: OfficeOptions = {}) {
   const warned = { write: (line: string) => void warnings.push(JSON.parse(line).msg) }
   const versions = createTemplateVersions()
   const letters = createLetters({ db: store.db, versions, vault, builtIns, now })
-  const parts: JourneyParts = {
+  const newBreakers = () => createBreakers({ now, random: () => 0, log: { info() {}, warn() {} } })
+  let parts: JourneyParts = {
     letters,
     record: createRecord({ db: far.db, published: () => {} }),
     restsWhilePaused: createRestWhilePaused(store.db),
@@ -112,7 +113,7 @@ export async function openOffice(options: OfficeOptions = {}) {
     renderer: { render },
     links: createLinks({ vault, publicUrl: () => 'http://carillon.test' }),
     trackingLinks: createTrackingLinks({ vault, publicUrl: () => 'http://carillon.test' }),
-    breakers: createBreakers({ now, random: () => 0, log: { info() {}, warn() {} } }),
+    breakers: newBreakers(),
     throttle: createThrottle({ db: store.db, now }),
     callbacks: createCallbackLinks({ signer: vault, providers, publicUrl: () => 'http://carillon.test' }),
     now,
@@ -252,6 +253,12 @@ export async function openOffice(options: OfficeOptions = {}) {
     },
     /** From now on no plan can be kept: a fault of ours, each time. */
     breakPlans: () => sql`alter table plan add check (false)`.execute(store.db),
+    /** No work waits and nothing is known of any account, as in an office that just opened. */
+    async startAfresh(): Promise<void> {
+      parts = { ...parts, breakers: newBreakers() }
+      await sql`delete from job`.execute(store.db)
+      await sql`delete from provider_state`.execute(store.db)
+    },
     cancel: (messageId: string) => sql`update message set status = 'CANCELED' where id = ${messageId}`.execute(store.db),
     async close() {
       await http.close()
