@@ -1,4 +1,5 @@
 import { type CsvError, parse } from 'csv-parse/sync'
+import { createLookahead } from './bulk-ahead.ts'
 import { Flaw } from './bulk-flaw.ts'
 import { type Line, MAX_LINE_BYTES, shownText, withoutReturn } from './bulk-line.ts'
 
@@ -31,17 +32,7 @@ export interface CsvReader {
  * the file's shape, or holds lines that are rows, the first line alone is refused, and reading goes on with the second.
  */
 export function createCsvReader(source: AsyncIterable<Line>, delimiter: string): CsvReader {
-  const lines = source[Symbol.asyncIterator]()
-  const ahead: Line[] = []
-
-  const lineAt = async (index: number): Promise<Line | null> => {
-    while (ahead.length <= index) {
-      const { done, value } = await lines.next()
-      if (done) return null
-      ahead.push(value)
-    }
-    return ahead[index]!
-  }
+  const ahead = createLookahead(source)
 
   /** How many lines the first one opens; null where its quotes are never closed. */
   const countLines = async (first: Line): Promise<number | null> => {
@@ -49,7 +40,7 @@ export function createCsvReader(source: AsyncIterable<Line>, delimiter: string):
     let bytes = first.bytes.length
     let count = 1
     while (quotes % 2 === 1) {
-      const next = await lineAt(count)
+      const next = await ahead.at(count)
       bytes += next?.bytes.length ?? 0
       if (next === null || next.isTooLong || bytes > MAX_LINE_BYTES) return null
       quotes += quotesIn(next.bytes)
@@ -59,7 +50,7 @@ export function createCsvReader(source: AsyncIterable<Line>, delimiter: string):
   }
 
   const recordOf = (count: number, fields: CsvRecord['fields']): CsvRecord => {
-    const taken = ahead.splice(0, count)
+    const taken = ahead.take(count)
     return {
       line: taken[0]!.number,
       lines: count,
@@ -71,21 +62,21 @@ export function createCsvReader(source: AsyncIterable<Line>, delimiter: string):
 
   const isBroken = (count: number, fields: CsvRecord['fields'], shape: CsvShape | null): boolean => {
     if (fields instanceof Flaw || (shape !== null && fields.length !== shape.columns)) return true
-    return shape !== null && ahead.slice(1, count).some((line) => hidesRow(line, delimiter, shape))
+    return shape !== null && ahead.first(count).some((line, index) => index > 0 && hidesRow(line, delimiter, shape))
   }
 
   return {
     async next(shape) {
-      let first = await lineAt(0)
+      let first = await ahead.at(0)
       while (first !== null && withoutReturn(first.bytes).length === 0) {
-        ahead.shift()
-        first = await lineAt(0)
+        ahead.take(1)
+        first = await ahead.at(0)
       }
       if (first === null) return null
       if (first.isTooLong) return recordOf(1, TOO_LONG)
       const count = await countLines(first)
       if (count === null) return recordOf(1, flawOf(first, delimiter))
-      const fields = readFields(joined(ahead.slice(0, count)), delimiter)
+      const fields = readFields(joined(ahead.first(count)), delimiter)
       if (count > 1)
         return isBroken(count, fields, shape) ? recordOf(1, flawOf(first, delimiter)) : recordOf(count, decoded(fields))
       if (!(fields instanceof Flaw) && shape !== null && fields.length !== shape.columns) {
@@ -129,6 +120,8 @@ function hidesRow({ bytes }: Line, delimiter: string, shape: CsvShape): boolean 
 
 /** Each byte as one character, so that quotes are understood whatever the encoding is. */
 function readFields(record: Buffer, delimiter: string): readonly string[] | Flaw {
+  // Without a quote a line is its delimiters and nothing else, and the parser takes many times as long for that.
+  if (!record.includes(QUOTE) && !record.includes(LINE_FEED)) return record.toString('latin1').split(delimiter)
   try {
     const records = parse(record, { encoding: 'latin1', delimiter, record_delimiter: ['\r\n', '\n'], relax_column_count: true })
     return records.length === 1 ? (records[0] as string[]) : broken('its lines are no record together')
@@ -159,6 +152,7 @@ function decoded(fields: CsvRecord['fields']): CsvRecord['fields'] {
   return texts
 }
 
+const QUOTE = 0x22
 const LINE_FEED = Buffer.from('\n')
 
 function joined(lines: readonly Line[]): Buffer {
@@ -168,6 +162,6 @@ function joined(lines: readonly Line[]): Buffer {
 
 function quotesIn(bytes: Buffer): number {
   let count = 0
-  for (let at = bytes.indexOf(0x22); at >= 0; at = bytes.indexOf(0x22, at + 1)) count += 1
+  for (let at = bytes.indexOf(QUOTE); at >= 0; at = bytes.indexOf(QUOTE, at + 1)) count += 1
   return count
 }

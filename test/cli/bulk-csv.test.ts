@@ -1,3 +1,4 @@
+import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type CsvRecord, createCsvReader } from '../../src/cli/bulk-csv.ts'
@@ -207,3 +208,40 @@ test('Any bytes are read to their end, and each of their lines stands in one rec
     { numRuns: scaled(300, 20_000) },
   )
 })
+
+test('A line without a quote is what a parser of CSV makes of it, whatever its delimiter', async () => {
+  const field = fc.string({ unit: fc.constantFrom('x', ' ', '\r', '\t', ';', ',', '\0', '#', '\\', "'", '|'), maxLength: 6 })
+  const line = fc.array(field, { minLength: 1, maxLength: 5 }).map((fields) => fields.join(','))
+  await fc.assert(
+    fc.asyncProperty(line, fc.constantFrom(',', ';', '\t', ' ', '|', 'x'), async (given, delimiter) => {
+      fc.pre(given.replace(/\r$/, '') !== '')
+      const reader = createCsvReader(readLines(inChunks(Buffer.from(`${given}\n`), 50), START), delimiter)
+      const records = parse(`${given.replace(/\r$/, '')}`, { delimiter, record_delimiter: ['\r\n', '\n'] })
+      expect((await reader.next(null))!.fields).toEqual(records[0])
+    }),
+    { numRuns: scaled(500, 20_000) },
+  )
+})
+
+test('A quote that is never closed costs little more than its line, however short the lines behind it are, and stops no timer', async () => {
+  const shape = { columns: 1, isRow: () => false }
+  const read = async (lines: readonly string[]) => {
+    const reader = createCsvReader(readLines(inChunks(Buffer.from(lines.join('\n')), 65_536), START), ',')
+    let turns = 0
+    const timer = setInterval(() => {
+      turns += 1
+    }, 1)
+    const before = process.cpuUsage()
+    let count = 0
+    while ((await reader.next(shape)) !== null) count += 1
+    clearInterval(timer)
+    const { user, system } = process.cpuUsage(before)
+    return { count, turns, cpuMs: (user + system) / 1000 }
+  }
+  const plain = Array.from({ length: 150_000 }, (_, index) => `u${index}`)
+  const even = await read(plain)
+  const odd = await read(plain.map((line, index) => (index === 5 ? `"${line}` : line)))
+  expect([even.count, odd.count]).toEqual([plain.length, plain.length])
+  expect(odd.cpuMs).toBeLessThan(even.cpuMs * 3 + 500)
+  expect(odd.turns).toBeGreaterThan(20)
+}, 60_000)
