@@ -5,7 +5,6 @@ import { createExpand } from './delivery/expand.ts'
 import { createFanOut } from './delivery/fan-out.ts'
 import { createJourney } from './delivery/journey.ts'
 import { createLetters } from './delivery/letter.ts'
-import { createRestWhilePaused } from './delivery/pause.ts'
 import { createQuarantine } from './delivery/quarantine.ts'
 import { createRecord } from './delivery/record.ts'
 import { createThrottle } from './delivery/throttle.ts'
@@ -39,7 +38,6 @@ export function createWorker(house: House, commit: Commit, onlyProcess: boolean)
     trackingLinks: house.trackingLinks,
     breakers: createBreakers({ now, random: house.random, log: house.log }),
     throttle: createThrottle({ db: store.db, now }),
-    restsWhilePaused: createRestWhilePaused(store.db),
     callbacks: house.callbacks,
     now,
     random: house.random,

@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'types:log/event.ts',
     'queue/kinds.ts',
     'queue/enqueue.ts',
+    'queue/hold.ts',
     'render/',
     'channels/provider.ts',
     'channels/address.ts',

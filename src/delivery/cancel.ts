@@ -1,6 +1,6 @@
 import { cancelPage } from '../domain/cancel.ts'
 import type { Commit, GroupScope } from '../domain/command.ts'
-import { letOn } from '../queue/enqueue.ts'
+import { release } from '../queue/hold.ts'
 import { type Held, lineOfJob, type Payload, type Perform } from '../queue/kinds.ts'
 import { confirm, postpone, settle } from '../queue/settle.ts'
 
@@ -36,7 +36,7 @@ async function cancelFrom(
   const page = await cancelPage(scope, environmentId, requestId, after)
   if (page.next !== null) return page.next
   // What is left of them is over, or in a provider's hands.
-  if (jobId !== undefined) await letOn(scope.tx, lineOfJob(environmentId, jobId))
+  if (jobId !== undefined) await release(scope.tx, lineOfJob(environmentId, jobId))
   if (page.isPending) await postpone(scope.tx, [{ ...job, runAt: { afterMs: LOOK_AGAIN_MS } }])
   else await settle(scope.tx, [job])
   return null

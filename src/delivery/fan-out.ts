@@ -7,7 +7,7 @@ import { MESSAGE_TIMEOUT_MS } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
 import { fairnessOfJob, type Held, type Payload, type Perform, type Work } from '../queue/kinds.ts'
 import { confirm, postpone, settle } from '../queue/settle.ts'
-import { type BulkJobChange, type BulkJobState, changeBulkJob, lockBulkJob, readProgressTime } from '../store/bulk-job.ts'
+import { type BulkJobChange, type BulkJobState, changeBulkJob, lockBulkJob, noteFault } from '../store/bulk-job.ts'
 import {
   type BulkUserPlace,
   type FailedMessage,
@@ -18,7 +18,7 @@ import {
   replaceMessages,
 } from '../store/bulk-user.ts'
 import { isConnectionLost } from '../store/connect.ts'
-import type { Db } from '../store/database.ts'
+import type { Db, Tx } from '../store/database.ts'
 import { keepExpansion } from '../store/expansion.ts'
 import { insertMessages, type NewMessage } from '../store/message.ts'
 import { createSurvey } from '../store/survey.ts'
@@ -74,14 +74,22 @@ async function fanOut(
 }
 
 async function isOverdue({ db, now }: FanOutParts, { environmentId, jobId }: Payload<'fanOut'>): Promise<boolean> {
-  const since = await readProgressTime(db, environmentId, jobId)
+  const since = await noteFault(db, environmentId, jobId, now())
   return since !== null && now().getTime() - since.getTime() >= MESSAGE_TIMEOUT_MS
 }
 
 async function giveUp({ tx, now }: GroupScope, { environmentId, jobId }: Payload<'fanOut'>, held: Held): Promise<void> {
-  if ((await settle(tx, [held])).size === 0) return
+  if (!(await confirm(tx, [held])).has(held.id)) return
   const job = await lockBulkJob(tx, environmentId, jobId)
-  if (job?.status === 'PROCESSING') await changeBulkJob(tx, environmentId, jobId, { status: 'ERROR', error: STUCK }, now)
+  if (job?.status !== 'PROCESSING') return letGo(tx, held, job)
+  await changeBulkJob(tx, environmentId, jobId, { status: 'ERROR', error: STUCK }, now)
+  await settle(tx, [held])
+}
+
+/** A job that is paused keeps its fan-out, which waits in its line; any other needs none. */
+async function letGo(tx: Tx, held: Held, job: BulkJobState | null): Promise<void> {
+  if (job?.status === 'PAUSED') await postpone(tx, [{ ...held, runAt: { afterMs: 0 } }])
+  else await settle(tx, [held])
 }
 
 const STUCK = 'Something went wrong on our side each time its messages were made, until its time was up. It can be resumed.'
@@ -105,7 +113,7 @@ async function makePage(
   if (!(await confirm(tx, [held])).has(held.id)) return false
   const job = await lockBulkJob(tx, environmentId, jobId)
   if (job?.status !== 'PROCESSING') {
-    await settle(tx, [held])
+    await letGo(tx, held, job)
     return false
   }
   const page: Page = { environmentId, job, definition: job.definition as Definition }

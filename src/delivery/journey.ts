@@ -33,7 +33,6 @@ import {
 } from './entries.ts'
 import { createGates, type Gate, type Gates } from './gate.ts'
 import { jobFor, type Letter, type Letters } from './letter.ts'
-import type { RestWhilePaused } from './pause.ts'
 import { createQuarantine, type Quarantine } from './quarantine.ts'
 import type { WriteEntry } from './record.ts'
 import type { Throttle } from './throttle.ts'
@@ -45,7 +44,6 @@ import { createWriter, type Writer } from './writer.ts'
 export interface JourneyParts {
   readonly letters: Letters
   readonly record: WriteEntry
-  readonly restsWhilePaused: RestWhilePaused
   readonly providers: readonly Provider[]
   readonly http: HttpDoor
   readonly renderer: Pick<RenderPool, 'render'>
@@ -81,7 +79,6 @@ export function createJourney(parts: JourneyParts, quarantine: Quarantine = crea
   return async (ref, work) => {
     const letter = await parts.letters.read(ref)
     if (letter === null) return void (await parts.record({ job: work.job, after: 'settle' }))
-    if (await parts.restsWhilePaused(letter.row, work.job)) return
     const { sealedTokens } = letter.situation
     if (sealedTokens.length > 0) {
       parts.log.warn({ message: letter.row.id, tokens: sealedTokens }, 'device tokens do not open and are left out')

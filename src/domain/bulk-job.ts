@@ -1,16 +1,17 @@
 import { badInput, notFound, Refusal } from '../errors.ts'
 import type { BulkJobStatus } from '../generated/tables.ts'
-import { holdBack, letOn } from '../queue/enqueue.ts'
+import { hold, release } from '../queue/hold.ts'
 import { fairnessOfJob, lineOfJob } from '../queue/kinds.ts'
 import { type BulkJobState, changeBulkJob, insertBulkJob, lockBulkJob } from '../store/bulk-job.ts'
 import { hasFailedMessages } from '../store/bulk-user.ts'
 import { insertMessages } from '../store/message.ts'
 import { findMissing } from '../store/reference.ts'
+import { isCanceled } from '../store/request.ts'
 import { createTemplateVersions } from '../store/template.ts'
 import type { Actor, Mode } from './actor.ts'
 import { endJob, hasEnded, stopRequest } from './cancel.ts'
 import type { Command, Scope } from './command.ts'
-import { newId } from './id.ts'
+import { LAST_ROUND, newId } from './id.ts'
 import { checkMessage, type Definition, hasExpired, type MessageInput, missing, modeOf, referencesOf } from './send.ts'
 import { settleTemplate } from './template-use.ts'
 
@@ -90,20 +91,24 @@ export const pauseBulkJob: Command<{ readonly id: string }, string> = async (sco
   const isUnderWay = job.status === 'PROCESSING' || (job.status === 'COMPLETED' && !(await hasEnded(tx, environmentId, job)))
   if (!isUnderWay) throw cannot('paused', job.status)
   await changeBulkJob(tx, environmentId, id, { status: 'PAUSED' }, now)
-  await holdBack(tx, lineOfJob(environmentId, id))
+  await hold(tx, lineOfJob(environmentId, id), null)
   return id
 }
 
 /** Goes on where it was paused, or given up. @throws Refusal NOT_FOUND, CONFLICT, also for a simulating key where messages are real */
 export const resumeBulkJob: Command<{ readonly id: string }, string> = async (scope, { id }) => {
   const { tx, actor, now } = scope
-  const { status, mode } = await lockKnown(scope, id)
+  const { environmentId } = actor
+  const { status, mode, completedAt } = await lockKnown(scope, id)
   if (status === 'PROCESSING') return id
   if (status !== 'PAUSED' && status !== 'ERROR') throw cannot('resumed', status)
   refuseInEarnest(actor, mode)
-  await changeBulkJob(tx, actor.environmentId, id, { status: 'PROCESSING', error: null }, now)
-  await letOn(tx, lineOfJob(actor.environmentId, id))
-  fanOut(scope, id)
+  // It was paused when its messages had all been made.
+  const next = completedAt === null ? 'PROCESSING' : 'COMPLETED'
+  await changeBulkJob(tx, environmentId, id, { status: next, error: null }, now)
+  // Its fan-out waits in its line, unless it was given up.
+  if (status === 'ERROR') fanOut(scope, id)
+  await release(tx, lineOfJob(environmentId, id))
   return id
 }
 
@@ -128,7 +133,8 @@ export const cancelBulkJob: Command<{ readonly id: string }, string> = async (sc
  * Sends again to those whose message failed, each as a new message of the same request that takes the place of the first. A
  * delay counts anew.
  *
- * @throws Refusal NOT_FOUND, CONFLICT where it is not COMPLETED, its messages have expired, or a simulating key asks for real ones
+ * @throws Refusal NOT_FOUND, CONFLICT where it is not COMPLETED, its request was canceled, its messages have expired, a
+ * simulating key asks for real ones, or it was retried 4,095 times
  */
 export const retryBulkJob: Command<{ readonly id: string }, string> = async (scope, { id }) => {
   const { tx, actor, now } = scope
@@ -138,6 +144,8 @@ export const retryBulkJob: Command<{ readonly id: string }, string> = async (sco
   refuseInEarnest(actor, mode)
   if (!(await hasFailedMessages(tx, environmentId, requestId))) return id
   refuseExpired(definition as Definition, now)
+  if (await isCanceled(tx, environmentId, requestId)) throw new Refusal('CONFLICT', 'The request of this job was canceled.')
+  if (round >= LAST_ROUND) throw new Refusal('CONFLICT', `A job is retried ${LAST_ROUND} times at most.`)
   const again = { status: 'PROCESSING', round: round + 1, retried: '', completedAt: null } as const
   await changeBulkJob(tx, environmentId, id, again, now)
   fanOut(scope, id)

@@ -1,7 +1,7 @@
 import { notFound, Refusal } from '../errors.ts'
 import type { MessageStatus } from '../generated/tables.ts'
 import type { NewEvent } from '../log/event.ts'
-import { holdBack, letOn } from '../queue/enqueue.ts'
+import { hold, release } from '../queue/hold.ts'
 import { fairnessOf, lineOfJob } from '../queue/kinds.ts'
 import { type BulkJobState, changeBulkJob, lockBulkJob, readJobOfRequest } from '../store/bulk-job.ts'
 import { type CanceledMessage, cancelLocked, hasPending, lockMessage, lockPending } from '../store/cancel.ts'
@@ -60,7 +60,7 @@ export async function hasEnded(tx: Tx, environmentId: string, job: Pick<BulkJobS
 export async function endJob({ tx, actor, now }: Scope, jobId: string): Promise<void> {
   const { environmentId } = actor
   await changeBulkJob(tx, environmentId, jobId, { status: 'CANCELED', completedAt: now }, now)
-  await holdBack(tx, lineOfJob(environmentId, jobId))
+  await hold(tx, lineOfJob(environmentId, jobId), null)
 }
 
 /** @param jobId of the bulk job that ended with it. @throws Refusal NOT_FOUND */
@@ -68,7 +68,7 @@ export async function stopRequest(scope: Scope, requestId: string, jobId: string
   const { environmentId } = scope.actor
   if (!(await endRequest(scope.tx, environmentId, requestId, scope.now))) throw notFound('request', requestId)
   const page = await cancelPage(scope, environmentId, requestId, '')
-  if (page.next === null && jobId !== undefined) await letOn(scope.tx, lineOfJob(environmentId, jobId))
+  if (page.next === null && jobId !== undefined) await release(scope.tx, lineOfJob(environmentId, jobId))
   if (page.next === null && !page.isPending) return
   scope.enqueue({
     kind: 'cancel',

@@ -7,8 +7,8 @@ export function newId(prefix: 'msg' | 'req' | 'key' | 'dlt' | 'dtk' | 'job'): st
   return `${prefix}_${v7().replaceAll('-', '')}`
 }
 
-/** So many rounds of retries have an id of their own. */
-const MOST_ROUNDS = 0xfff
+/** The last round of retries that messageIdAt has room for. */
+export const LAST_ROUND = 0xfff
 
 /**
  * The message of one user of a bulk job: the same on every try, so that what is made again after a crash is made once. A UUID
@@ -19,12 +19,12 @@ export function messageIdAt(requestId: string, round: number, position: number):
   const time = requestId.slice('req_'.length, 16)
   const hash = createHash('sha256').update(`${requestId}\n${round}\n${position}`).digest().readUInt32BE() >>> 6
   const rest = (0b10n << 62n) | (BigInt(position) << 26n) | BigInt(hash)
-  return `msg_${time}8${hex(Math.min(round, MOST_ROUNDS), 3)}${hex(rest, 16)}`
+  return `msg_${time}8${hex(round, 3)}${hex(rest, 16)}`
 }
 
 /** Every message of earlier rounds sorts before it, every message of this round behind it. */
 export function roundStart(requestId: string, round: number): string {
-  return `msg_${requestId.slice('req_'.length, 16)}8${hex(Math.min(round, MOST_ROUNDS), 3)}`
+  return `msg_${requestId.slice('req_'.length, 16)}8${hex(round, 3)}`
 }
 
 /** Of an id that messageIdAt made. */

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../store/database.ts'
+import { isHeld } from './hold.ts'
 import type { Claimed, JobKindName, Lane } from './kinds.ts'
 
 /** The most jobs that one claim takes. */
@@ -36,7 +37,7 @@ type Turn = ClaimedRow | { readonly key: string; readonly id: null }
  *
  * The keys come from a loose index scan over job_waiting, one probe a key, so a claim costs by the number of keys
  * with waiting jobs and not by the number of jobs. Where more keys are due than fit in a batch, the next claim goes on
- * where this one stopped.
+ * where this one stopped. Lines that are held (hold.ts) have no turn.
  */
 export async function claim(db: Db, { worker, lane, limit, kinds, after }: ClaimRequest): Promise<Batch> {
   const { rows } = await sql<Turn>`
@@ -55,9 +56,9 @@ export async function claim(db: Db, { worker, lane, limit, kinds, after }: Claim
     ),
     due as materialized (
       select key, row_number() over () as place
-      from (select key from onward where run_at <= now()
+      from (select key from onward where ${isDue(lane)}
             union all
-            select key from wrapped where run_at <= now()
+            select key from wrapped where ${isDue(lane)}
             limit ${limit}) as found
     ),
     taken as (
@@ -86,6 +87,10 @@ export async function claim(db: Db, { worker, lane, limit, kinds, after }: Claim
 
 function headOf(lane: Lane): RawBuilder<unknown> {
   return sql`select fairness_key as key, run_at from job where lane = ${lane} and holder is null`
+}
+
+function isDue(lane: Lane): RawBuilder<boolean> {
+  return sql`run_at <= now() and not ${isHeld(sql`${lane}`, sql`key`)}`
 }
 
 function hasJob(turn: Turn): turn is ClaimedRow {

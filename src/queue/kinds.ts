@@ -27,9 +27,6 @@ export const JOB_KINDS = {
   },
 } as const satisfies Record<string, { lane: Lane; payload: z.ZodType }>
 
-/** Where jobs wait that nobody is to claim: those of a paused bulk job. */
-export const PAUSED_LANE = 'paused'
-
 export type JobKindName = keyof typeof JOB_KINDS
 export type Payload<K extends JobKindName> = z.infer<(typeof JOB_KINDS)[K]['payload']>
 
@@ -55,16 +52,15 @@ export function fairnessOfJob(environmentId: string, jobId: string): string {
   return `${environmentId}\nbulk\n${jobId}`
 }
 
-/** What waits for whom: a kind of job with one fairness key. */
+/** What waits for whom: all that a lane has under one fairness key. */
 export interface Line {
-  readonly kind: JobKindName
   readonly lane: Lane
   readonly fairnessKey: string
 }
 
-/** The messages of a bulk job that wait for their turn. */
+/** The messages of a bulk job that wait for their turn, and its fan-out. */
 export function lineOfJob(environmentId: string, jobId: string): Line {
-  return { kind: 'deliver', lane: 'bulk', fairnessKey: fairnessOfJob(environmentId, jobId) }
+  return { lane: 'bulk', fairnessKey: fairnessOfJob(environmentId, jobId) }
 }
 
 /** A job in this process's hands. The fence is what makes its results count: another claim raises it. */

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Db } from '../store/database.ts'
 import { createBackoff } from './backoff.ts'
 import { claim } from './claim.ts'
+import { isHeld } from './hold.ts'
 import { type Claimed, type Held, JOB_KINDS, type JobKindName, LANES, type Lane, type Perform, type Performers } from './kinds.ts'
 import { LaneRunner, type Seat } from './lane.ts'
 import { Lease, type QueueLog } from './lease.ts'
@@ -178,7 +179,9 @@ class PostgresQueue implements Queue {
     if (![...this.#lanes.values()].every((lane) => lane.isQuiet())) return false
     const { rows } = await sql`
       select 1 from job
-      where (run_at <= now() or holder is not null) and lane = any(${lanes}) and kind = any(${this.#kinds}) limit 1
+      where (holder is not null or (run_at <= now() and not ${isHeld(sql`job.lane`, sql`job.fairness_key`)}))
+        and lane = any(${lanes}) and kind = any(${this.#kinds})
+      limit 1
     `.execute(this.#options.db)
     return rows.length === 0
   }

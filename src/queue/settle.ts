@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Db, Tx } from '../store/database.ts'
-import { type Held, PAUSED_LANE } from './kinds.ts'
+import type { Held } from './kinds.ts'
 
 /**
  * How held jobs are let go. What a performer does belongs in the transaction that records its results: settle,
@@ -44,14 +44,6 @@ export async function postpone(tx: Tx, jobs: readonly (Held & { readonly runAt: 
     returning job.id
   `.execute(tx)
   return idsOf(postponed.rows)
-}
-
-/** Puts a job where nobody claims it, until what waits there is let on (enqueue.ts). One that is no longer the caller's is left as it is. */
-export async function park(tx: Tx, job: Held): Promise<void> {
-  await sql`
-    with held as (${lockHeld([job])})
-    update job set holder = null, fence = fence + 1, lane = ${PAUSED_LANE} where id = any(array(select id from held))
-  `.execute(tx)
 }
 
 /** Which jobs are still the caller's. They stay locked until the transaction ends, so a takeover waits for it. */

@@ -21,6 +21,8 @@ export interface BulkJobState {
   readonly definition: unknown
   readonly requestId: string
   readonly startedAt: Date | null
+  /** When its last message was made; null where messages are still to be made. */
+  readonly completedAt: Date | null
   /** Users up to this position have their message, or their error. */
   readonly placed: number
   readonly round: number
@@ -44,7 +46,7 @@ export async function insertBulkJob(tx: Tx, job: NewBulkJob): Promise<void> {
     .execute()
 }
 
-const STATE = sql`id, mode, status, definition, request_id as "requestId", started_at as "startedAt", placed, round, retried`
+const STATE = sql`id, mode, status, definition, request_id as "requestId", started_at as "startedAt", completed_at as "completedAt", placed, round, retried`
 
 /** Null where there is none. */
 export async function readBulkJobState(db: Db, environmentId: string, id: string): Promise<BulkJobState | null> {
@@ -58,13 +60,6 @@ export async function lockBulkJob(tx: Tx, environmentId: string, id: string): Pr
   const { rows } = await sql<BulkJobState>`
     select ${STATE} from bulk_job where environment_id = ${environmentId} and id = ${id} for no key update`.execute(tx)
   return rows[0] ?? null
-}
-
-/** Whether a job is paused. Where it is, it stays so until the transaction ends. */
-export async function holdPaused(tx: Tx, environmentId: string, id: string): Promise<boolean> {
-  const { rows } = await sql`
-    select from bulk_job where environment_id = ${environmentId} and id = ${id} and status = 'PAUSED' for share`.execute(tx)
-  return rows.length > 0
 }
 
 /**
@@ -97,7 +92,7 @@ export interface BulkJobChange {
   readonly failures?: number
 }
 
-/** Changes what is given; updated_at is `now`. */
+/** Changes what is given; updated_at is `now`, and what failed before counts no more. */
 export async function changeBulkJob(tx: Tx, environmentId: string, id: string, change: BulkJobChange, now: Date): Promise<void> {
   const { enqueued = 0, failures = 0, startedAt, completedAt, ...rest } = change
   await tx
@@ -109,6 +104,7 @@ export async function changeBulkJob(tx: Tx, environmentId: string, id: string, c
       enqueued: job('enqueued', '+', enqueued),
       failures: job('failures', '+', failures),
       updated_at: now,
+      faulty_since: null,
     }))
     .where('environment_id', '=', environmentId)
     .where('id', '=', id)
@@ -138,14 +134,14 @@ export async function readJobOfRequest(tx: Tx, environmentId: string, requestId:
   return rows[0]?.jobId ?? null
 }
 
-/** When anything of it was last written; null where it is not being worked on. */
-export async function readProgressTime(db: Db, environmentId: string, id: string): Promise<Date | null> {
-  const row = await db
-    .selectFrom('bulk_job')
-    .select('updated_at')
-    .where('environment_id', '=', environmentId)
-    .where('id', '=', id)
-    .where('status', '=', 'PROCESSING')
-    .executeTakeFirst()
-  return row?.updated_at ?? null
+/**
+ * Notes that a job that is being worked on fails by a fault; what moves it on takes the note away. Since when it has been failing,
+ * or null where it is not being worked on.
+ */
+export async function noteFault(db: Db, environmentId: string, id: string, now: Date): Promise<Date | null> {
+  const { rows } = await sql<{ since: Date }>`
+    update bulk_job set faulty_since = coalesce(faulty_since, ${now})
+    where environment_id = ${environmentId} and id = ${id} and status = 'PROCESSING'
+    returning faulty_since as since`.execute(db)
+  return rows[0]?.since ?? null
 }

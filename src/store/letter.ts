@@ -13,8 +13,6 @@ export interface LetterRow extends PersonRow {
   readonly userId: string | null
   readonly tenantId: string | null
   readonly jobId: string | null
-  /** Its bulk job is paused. */
-  readonly isPaused: boolean
   readonly listId: string | null
   readonly topicId: string | null
   readonly tags: readonly string[]
@@ -54,9 +52,6 @@ export async function readLetters(db: Db, refs: readonly MessageRef[]): Promise<
            m.tenant_id as "tenantId", m.job_id as "jobId", m.list_id as "listId", m.topic_id as "topicId", m.tags, m."to",
            m.enqueued_at as "enqueuedAt", m.scheduled_for as "scheduledFor", m.redriven_at as "redrivenAt",
            m.counted_at as "countedAt", r.definition, r.mode, ${personColumns(sql`m`)},
-           exists (
-             select from bulk_job j where j.environment_id = m.environment_id and j.id = m.job_id and j.status = 'PAUSED'
-           ) as "isPaused",
            (select jsonb_agg(jsonb_build_object(
               'id', d.id, 'channel', d.channel, 'providerId', d.provider_id, 'status', d.status, 'startedAt', d.started_at,
               'address', d.address, 'nextAttemptAt', d.next_attempt_at,

@@ -10,6 +10,13 @@ export async function endRequest(tx: Tx, environmentId: string, id: string, now:
   return rows.length > 0
 }
 
+/** Whether a request was canceled. */
+export async function isCanceled(tx: Tx, environmentId: string, id: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from request where environment_id = ${environmentId} and id = ${id} and canceled_at is not null`.execute(tx)
+  return rows.length > 0
+}
+
 /** Hides a request's messages, those that are still to be made as well. False where there is no such request. */
 export async function hideRequest(tx: Tx, environmentId: string, id: string, now: Date): Promise<boolean> {
   const { rows } = await sql`

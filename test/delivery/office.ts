@@ -9,7 +9,6 @@ import { createBreakers } from '../../src/delivery/breaker.ts'
 import { createExpand } from '../../src/delivery/expand.ts'
 import { createJourney, type JourneyParts } from '../../src/delivery/journey.ts'
 import { createLetters } from '../../src/delivery/letter.ts'
-import { createRestWhilePaused } from '../../src/delivery/pause.ts'
 import { createRecord } from '../../src/delivery/record.ts'
 import { createThrottle } from '../../src/delivery/throttle.ts'
 import { createAccept } from '../../src/domain/accept.ts'
@@ -107,7 +106,6 @@ export async function openOffice(options: OfficeOptions = {}) {
   let parts: JourneyParts = {
     letters,
     record: createRecord({ db: far.db, published: () => {} }),
-    restsWhilePaused: createRestWhilePaused(store.db),
     providers,
     http,
     renderer: { render },

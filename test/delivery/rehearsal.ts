@@ -9,7 +9,6 @@ import { createBreakers } from '../../src/delivery/breaker.ts'
 import { createExpand } from '../../src/delivery/expand.ts'
 import { createJourney } from '../../src/delivery/journey.ts'
 import { createLetters } from '../../src/delivery/letter.ts'
-import { createRestWhilePaused } from '../../src/delivery/pause.ts'
 import { createRecord } from '../../src/delivery/record.ts'
 import { createThrottle } from '../../src/delivery/throttle.ts'
 import { createAccept } from '../../src/domain/accept.ts'
@@ -100,7 +99,6 @@ export async function openRehearsal() {
   const journey = createJourney({
     letters,
     record: createRecord({ db: store.db, published: () => {} }),
-    restsWhilePaused: createRestWhilePaused(store.db),
     providers,
     http,
     renderer: { render },

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createBackoff } from '../../src/queue/backoff.ts'
-import { holdBack, letOn } from '../../src/queue/enqueue.ts'
+import { hold, release } from '../../src/queue/hold.ts'
 import type { Work } from '../../src/queue/kinds.ts'
 import { postpone } from '../../src/queue/settle.ts'
 import { enqueueFor, left, type Scratch, scratch, settleNow, waiting } from './scratch.ts'
@@ -348,7 +348,32 @@ test('while single messages are sent, bulk keeps to few slots, and has all of it
   clearInterval(releasing)
 })
 
-test("jobs that are held back are not claimed until they are let on; others of their line's key go on", async () => {
+test('jobs of a line that is held are not claimed until it is released, also those that come to it or back to it', async () => {
+  const performed: string[] = []
+  const line = { lane: 'single', fairnessKey: 'held' } as const
+  const queue = place.queue({
+    async perform({ messageId }, { job }) {
+      performed.push(messageId)
+      if (messageId !== 'held-1' || performed.filter((one) => one === messageId).length > 1) {
+        return void (await settleNow(place.db, job))
+      }
+      await hold(place.db, line, null)
+      await place.db.transaction().execute((tx) => postpone(tx, [{ ...job, runAt: { afterMs: 0 } }]))
+    },
+  })
+  await enqueueFor(place.db, 'held', 1)
+  await enqueueFor(place.db, 'free', 2)
+  await queue.start()
+  await queue.idle()
+  await enqueueFor(place.db, 'held', 3)
+  await queue.idle()
+  expect(performed.sort()).toEqual(['free-1', 'free-2', 'held-1'])
+  await release(place.db, line)
+  await queue.idle()
+  expect(performed).toHaveLength(7)
+})
+
+test('a line that is held until a time is claimed from again by itself', async () => {
   const performed: string[] = []
   const queue = place.queue({
     async perform({ messageId }, { job }) {
@@ -356,14 +381,10 @@ test("jobs that are held back are not claimed until they are let on; others of t
       await settleNow(place.db, job)
     },
   })
-  await enqueueFor(place.db, 'held', 3)
-  await enqueueFor(place.db, 'free', 2)
-  const line = { kind: 'deliver', lane: 'single', fairnessKey: 'held' } as const
-  await place.db.transaction().execute((tx) => holdBack(tx, line))
+  const line = { lane: 'single', fairnessKey: 'held' } as const
+  await hold(place.db, line, null)
+  await hold(place.db, line, { afterMs: 300 })
+  await enqueueFor(place.db, 'held', 2)
   await queue.start()
-  await queue.idle()
-  expect(performed.sort()).toEqual(['free-1', 'free-2'])
-  await place.db.transaction().execute((tx) => letOn(tx, line))
-  await queue.idle()
-  expect(performed).toHaveLength(5)
+  await expect.poll(() => performed, { timeout: 10_000 }).toHaveLength(2)
 })

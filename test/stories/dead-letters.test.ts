@@ -205,16 +205,20 @@ test('While a bulk job is paused, neither is what a worker had in hand tried aga
   await expect.poll(async () => (await users()).map(({ message }) => message?.status)).toEqual(['UNDELIVERABLE', 'ROUTED'])
   const [failed, trying] = (await users()).map(({ messageId }) => messageId!)
   await ask(home.client, 'mutation ($id: ID!) { pauseBulkJob(id: $id) { id } }', { id })
-  const placeOf = async (messageId: string | undefined) =>
-    (await database.query(`select lane, holder from job where payload ->> 'messageId' = $1`, [messageId])).rows
-  outcome = { kind: 'accepted' }
+  const holderOf = async (messageId: string | undefined) =>
+    (await database.query("select holder from job where payload ->> 'messageId' = $1", [messageId])).rows
   answers.clear()
   inHand.resolve({ kind: 'retry', afterMs: 60_000, error: 'Busy.' })
-  await expect.poll(() => placeOf(trying)).toEqual([{ lane: 'bulk', holder: null }])
+  await expect.poll(() => holderOf(trying)).toEqual([{ holder: null }])
   await database.query('update delivery set next_attempt_at = now() where message_id = $1', [trying])
-  await database.query(`update job set run_at = now() where payload ->> 'messageId' = $1`, [trying])
   expect(await redrive(await insertLetter('deliver', failed!, { messageId: failed }))).toBe(1)
-  for (const one of [trying, failed]) await expect.poll(() => placeOf(one)).toEqual([{ lane: 'paused', holder: null }])
+  // Both are due. Another job that begins after that has its turn.
+  outcome = { kind: 'accepted' }
+  await database.query(`update job set run_at = now() where payload ->> 'messageId' = $1`, [trying])
+  const later = await createJob(home, { content })
+  await later.add([{ to: { email: 'later@example.com' } }])
+  await later.run()
+  await later.completed()
   expect((await users()).map(({ message }) => message?.status)).toEqual(['ENQUEUED', 'ROUTED'])
   await ask(home.client, 'mutation ($id: ID!) { resumeBulkJob(id: $id) { id } }', { id })
   expect((await completed()).counts).toMatchObject({ total: 2, sent: 2 })

@@ -23,6 +23,7 @@ CREATE TABLE "bulk_job" (
     "placed" BIGINT NOT NULL DEFAULT 0,
     "round" INTEGER NOT NULL DEFAULT 0,
     "retried" TEXT,
+    "faulty_since" TIMESTAMPTZ(3),
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "started_at" TIMESTAMPTZ(3),
@@ -92,6 +93,15 @@ CREATE TABLE "webhook_delivery" (
     CONSTRAINT "webhook_delivery_pkey" PRIMARY KEY ("environment_id","id")
 );
 
+-- CreateTable
+CREATE TABLE "held_line" (
+    "lane" TEXT NOT NULL,
+    "fairness_key" TEXT NOT NULL,
+    "until" TIMESTAMPTZ(3),
+
+    CONSTRAINT "held_line_pkey" PRIMARY KEY ("lane","fairness_key")
+);
+
 -- CreateIndex
 CREATE INDEX "bulk_job_environment_id_created_at_id_idx" ON "bulk_job"("environment_id", "created_at", "id");
 
@@ -121,7 +131,7 @@ CREATE FUNCTION "message_tally"("status" "message_status") RETURNS TEXT LANGUAGE
     WHEN "status" IN ('SENT', 'DELIVERED', 'OPENED', 'CLICKED', 'SIMULATED') THEN 'sent'
     WHEN "status" IN ('UNMAPPED', 'UNROUTABLE', 'UNDELIVERABLE') THEN 'failed'
     WHEN "status" IN ('FILTERED', 'THROTTLED', 'DIGESTED') THEN 'skipped'
-    ELSE 'canceled'
+    WHEN "status" = 'CANCELED' THEN 'canceled'
   END
 $$;
 
