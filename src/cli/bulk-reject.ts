@@ -50,12 +50,22 @@ export async function openRejects(path: string, kept: number): Promise<RejectFil
         await syncFolderOf(path)
       }
       const written = Buffer.from(`${bytes === 0 ? HEADER : ''}${rejects.map(lineOf).join('')}`)
-      await file.write(written, 0, written.length, bytes)
-      await file.datasync()
+      await writeWhole(file, written, bytes).catch((error: NodeJS.ErrnoException) => {
+        const words = `The reject file cannot be written: ${fileFault(error, path)}.`
+        throw new Error(`${words} Once it can be, the same command goes on where it was.`, { cause: error })
+      })
       bytes += written.length
     },
     close: async () => file?.close(),
   }
+}
+
+/** A write may stop short without an error, as on a disk that is all but full; the next one then says why. */
+async function writeWhole(file: FileHandle, content: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < content.length; ) {
+    done += (await file.write(content, done, content.length - done, position + done)).bytesWritten
+  }
+  await file.datasync()
 }
 
 /** The file that an earlier run left; null where there is none. */

@@ -14,13 +14,16 @@ export interface Ended {
  * The command line as npm starts it, in an environment with nothing but what is given.
  *
  * @param input what it reads from standard input
+ * @param largestFile how many bytes a file that it writes may have, as if a disk were full; a multiple of 512
  */
 export function startCommand(
   args: readonly string[],
   env: Record<string, string> = {},
   input: string | Buffer = '',
+  largestFile?: number,
 ): ChildProcess & { ended: Promise<Ended> } {
-  const child = spawn(process.execPath, ['--no-warnings', ENTRY, ...args], {
+  const [command, ...rest] = [...(largestFile === undefined ? [] : limited(largestFile)), process.execPath]
+  const child = spawn(command!, [...rest, '--no-warnings', ENTRY, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
@@ -36,3 +39,6 @@ export function startCommand(
 export function run(args: readonly string[], env: Record<string, string> = {}, input?: string | Buffer): Promise<Ended> {
   return startCommand(args, env, input).ended
 }
+
+/** Of POSIX, whose blocks have 512 bytes: what is longer is written as far as it goes, and the next write fails. */
+const limited = (largestFile: number) => ['/bin/sh', '-c', `ulimit -f ${largestFile / 512}; exec "$0" "$@"`]
