@@ -13,7 +13,7 @@ import { isFollower } from './visibility.ts'
 const LOOK_EVERY_MS = 280
 
 export interface BulkWatchOptions {
-  readonly reads: Pick<BulkReads, 'readBulkJobs' | 'readBulkProgress'>
+  readonly reads: Pick<BulkReads, 'readBulkJobs'>
   readonly log: Pick<Logger, 'warn'>
 }
 
@@ -113,7 +113,7 @@ export function createBulkWatch({ reads, log }: BulkWatchOptions): BulkWatch {
     due = false
     const watched = [...jobs.values()]
     try {
-      const found = byKey(await reads.readBulkProgress(watched.map(({ latest }) => latest)))
+      const found = byKey(await reads.readBulkJobs(watched.map(({ latest }) => latest)))
       for (const job of watched) job.look(found.get(keyOf(job.latest)))
       failing = false
     } catch (fault) {
@@ -166,13 +166,12 @@ class WatchedJob implements ProgressSource {
   }
 
   /** Takes what was read, where it says anything new. */
-  renew(row: Partial<BulkJobRow>): void {
-    const next = { ...this.latest, ...row }
-    if (!isDeepStrictEqual(next, this.latest)) this.latest = next
+  renew(row: BulkJobRow): void {
+    if (!isDeepStrictEqual(row, this.latest)) this.latest = row
   }
 
   /** Offers what was read to those who wait; undefined: the job is no more. */
-  look(row: Partial<BulkJobRow> | undefined): void {
+  look(row: BulkJobRow | undefined): void {
     if (row !== undefined) this.renew(row)
     for (const progress of [...this.#progresses]) {
       if (row !== undefined) progress.offer()

@@ -8,6 +8,7 @@ import { actorOf, type Context } from './context.ts'
 import { BulkJobStatus } from './enums.ts'
 import { Message } from './message.ts'
 import { MessageCounts, Request } from './request.ts'
+import { found } from './row.ts'
 
 const KEYS = ['BULK_WRITE', 'MESSAGES_READ'] as const
 /** Of its numbers; what it says and to whom is for keys. */
@@ -52,7 +53,12 @@ export const BulkJob = builder.objectRef<BulkJobRow>('BulkJob').implement({
       type: 'JSONObject',
       description: 'The message as it was given.',
       authScopes: KEYS_ALONE,
-      resolve: (job) => job.given as Record<string, unknown>,
+      // Prisma reads those of a list at once.
+      resolve: async ({ environmentId, id }, _args, { graph }) => {
+        const where = { environmentId_id: { environmentId, id } }
+        const { given } = await found(graph.prisma.bulkJob.findUnique({ where, select: { given: true } }), 'bulk job', id)
+        return given as Record<string, unknown>
+      },
     }),
     request: t.prismaField({
       type: Request,

@@ -3,14 +3,12 @@ import type { BulkJobStatus } from '../generated/tables.ts'
 import type { Db } from './database.ts'
 import type { MessageCounts } from './message.read.ts'
 
-/** A bulk job with how its users' latest messages stand: all of one instant. */
+/** A bulk job without its message, which may be long, and with how its users' latest messages stand: all of one instant. */
 export interface BulkJobRow {
   readonly environmentId: string
   readonly id: string
   readonly status: BulkJobStatus
   readonly error: string | null
-  /** MessageInput as it was given. */
-  readonly given: unknown
   readonly requestId: string
   /** Users are received, enqueued (with a message), failures (with an error), or pending: the rest. */
   readonly received: number
@@ -42,8 +40,6 @@ export interface BulkJobRef {
 export interface BulkReads {
   /** Those that there are. */
   readBulkJobs(refs: readonly BulkJobRef[]): Promise<readonly BulkJobRow[]>
-  /** The same without the message, which may be long and never changes. */
-  readBulkProgress(refs: readonly BulkJobRef[]): Promise<readonly Omit<BulkJobRow, 'given'>[]>
   /** Newest first, after a place (the created_at and id of the last row seen). */
   readNewestBulkJobs(
     environmentId: string,
@@ -62,17 +58,16 @@ export function createBulkReads(db: Db): BulkReads {
   return {
     async readBulkJobs(refs) {
       if (refs.length === 0) return []
-      const { rows } = await sql<BulkJobRow>`select j.given, ${MOVING} ${among(refs)}`.execute(db)
-      return rows
-    },
-    async readBulkProgress(refs) {
-      if (refs.length === 0) return []
-      const { rows } = await sql<Omit<BulkJobRow, 'given'>>`select ${MOVING} ${among(refs)}`.execute(db)
+      const { rows } = await sql<BulkJobRow>`
+        select ${JOB}
+        from unnest(${refs.map((ref) => ref.environmentId)}::text[], ${refs.map((ref) => ref.id)}::text[]) as ref(environment_id, id)
+        join bulk_job j on j.environment_id = ref.environment_id and j.id = ref.id
+        ${COUNTED}`.execute(db)
       return rows
     },
     async readNewestBulkJobs(environmentId, after, take) {
       const { rows } = await sql<BulkJobRow>`
-        select j.given, ${MOVING}
+        select ${JOB}
         from (
           select * from bulk_job
           where environment_id = ${environmentId}
@@ -114,7 +109,7 @@ export function createBulkReads(db: Db): BulkReads {
   }
 }
 
-const MOVING = sql`
+const JOB = sql`
   j.environment_id as "environmentId", j.id, j.status, j.error, j.request_id as "requestId", j.received, j.enqueued,
   j.failures, j.created_at as "createdAt", j.started_at as "startedAt", j.completed_at as "completedAt", c.counts`
 
@@ -127,13 +122,6 @@ const COUNTED = sql`
     ) as counts
     from bulk_count where environment_id = j.environment_id and job_id = j.id
   ) as c`
-
-function among(refs: readonly BulkJobRef[]): RawBuilder<unknown> {
-  return sql`
-    from unnest(${refs.map((ref) => ref.environmentId)}::text[], ${refs.map((ref) => ref.id)}::text[]) as ref(environment_id, id)
-    join bulk_job j on j.environment_id = ref.environment_id and j.id = ref.id
-    ${COUNTED}`
-}
 
 function isOf(status: BulkUserStatus | null): RawBuilder<unknown> {
   if (status === 'ERROR') return sql`u.error is not null`

@@ -226,7 +226,6 @@ function job(given: Partial<BulkJobRow>): BulkJobRow {
     id: 'job',
     status: 'CREATED',
     error: null,
-    given: { content: { title: 'Hello' } },
     requestId: 'request',
     received: 0,
     enqueued: 0,
@@ -260,10 +259,7 @@ function tableOf(first: BulkJobRow, readMs = READ_MS, ...others: readonly BulkJo
   }
   const warnings: unknown[] = []
   const watch: BulkWatch = createBulkWatch({
-    reads: {
-      readBulkJobs: read,
-      readBulkProgress: async (refs) => (await read(refs)).map(({ given: _given, ...moving }) => moving),
-    },
+    reads: { readBulkJobs: read },
     log: { warn: (warning: unknown) => void warnings.push(warning) },
   })
   const table = {
