@@ -63,6 +63,8 @@ export async function eventFilterOf(
     ...(userId != null && { userId }),
     ...(tenantId != null && { tenantId }),
     ...(filter.types != null && { types: filter.types }),
+    // Nothing at all: who may not see to whom a message is does not learn it by guessing either.
+    ...(actor.kind === 'token' && userId != null && userId !== actor.userId && { messageIds: [] }),
     ...(actor.kind === 'token' && { visibleTo: actor }),
   }
 }

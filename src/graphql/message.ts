@@ -65,7 +65,7 @@ export const Message = builder.prismaObject('Message', {
       nullable: true,
       description: 'The last error in words, as it would help the person who sent it.',
     }),
-    userId: t.exposeID('userId', { nullable: true }),
+    userId: t.exposeID('userId', { authScopes: ownContent, nullable: true }),
     recipient: t.exposeString('recipient', {
       authScopes: ownContent,
       description: 'The address or the user id that the send named.',
@@ -186,10 +186,18 @@ builder.queryFields((t) => ({
     description: 'Newest first.',
     authScopes: may({ key: ['MESSAGES_READ', 'MESSAGES_WRITE'], token: ['MESSAGES_READ'] }),
     args: { filter: t.arg({ type: MessageFilter }), first: t.arg.int({ defaultValue: 20 }), after: t.arg.string() },
-    resolve: (_root, { filter, ...args }, context) =>
-      messagePage(context, 'messages', args, whereOf(filter ?? { archived: false })),
+    resolve: (_root, { filter, ...args }, context) => {
+      const asked = filter ?? { archived: false }
+      return messagePage(context, 'messages', args, { AND: [whereOf(asked), ownIfByPerson(actorOf(context), asked)] })
+    },
   }),
 }))
+
+/** Who may not see to whom a message is does not learn it by guessing either: asked by that, tokens find those of their user. */
+function ownIfByPerson(actor: Actor, { userId, recipient }: typeof MessageFilter.$inferInput): Prisma.MessageWhereInput {
+  if (actor.kind === 'key' || (userId == null && recipient == null)) return {}
+  return { userId: { in: actor.userId === null ? [] : [actor.userId] } }
+}
 
 function whereOf(filter: typeof MessageFilter.$inferInput): Prisma.MessageWhereInput {
   const equal = [

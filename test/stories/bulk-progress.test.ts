@@ -100,17 +100,50 @@ for (const mode of MODES) {
     })
 
     test('A token that names a job watches its numbers, not what it says or to whom', async () => {
-      const { id, add } = await job()
-      await add(people(1))
+      const { id, add, run, completed } = await job()
+      await add([{ to: { userId: 'ada@example.com' } }])
+      await run()
+      await completed()
       const token = await tokenFor([id])
       const seen = dataOf((await watch(token, id).next()).value!)
       expect(seen.bulkJobProgress).toMatchObject({ id, received: 1 })
-      for (const field of ['definition', 'users { nodes { recipient } }']) {
+      const fields = ['definition', 'users { nodes { recipient } }']
+      const ofMessages = ['recipient', 'userId', 'output { text }', 'error']
+      for (const field of [...fields, ...ofMessages.map((one) => `request { messages { nodes { ${one} } } }`)]) {
         const { value } = await token
           .sse(document(`subscription ($id: ID!) { bulkJobProgress(id: $id) { ${field} } }`), { id })
           .next()
         expect(refusalOf(value!).code).toBe('FORBIDDEN')
+        expect(JSON.stringify(value)).not.toContain('ada')
       }
+    })
+
+    test('A token that names a job learns from its events not to whom they are, nor by guessing, but for what is for its own user', async () => {
+      const { id, add, run, completed } = await job()
+      await add([{ to: { userId: 'ada@example.com' } }, { to: { userId: 'watcher' } }])
+      await run()
+      await completed()
+      const token = await tokenFor([id])
+      const events = (filter: string) =>
+        token.sse(
+          document<{ messageEvents: { message: { userId: string } } }>(
+            `subscription { messageEvents(filter: { jobId: "${id}", types: [SENT] ${filter} }) { message { userId } } }`,
+          ),
+          {},
+        )
+      const all = events('')
+      const both = [(await all.next()).value!, (await all.next()).value!]
+      expect(both.map((each) => each.data?.messageEvents.message.userId).sort()).toEqual([null, 'watcher'])
+      expect(both.flatMap(({ errors }) => errors).map(({ extensions }) => extensions.code)).toEqual(['FORBIDDEN'])
+      expect(dataOf((await events('userId: "watcher"').next()).value!).messageEvents.message.userId).toBe('watcher')
+      const guessed = events('userId: "ada@example.com"').next()
+      for (const by of ['userId', 'recipient']) {
+        const found = (name: string) =>
+          ask(token, `{ messages(filter: { jobId: "${id}", ${by}: "${name}" }) { nodes { recipient } } }`)
+        expect(await found('ada@example.com')).toEqual({ messages: { nodes: [] } })
+        expect(await found('watcher')).toEqual({ messages: { nodes: [{ recipient: 'watcher' }] } })
+      }
+      expect(await Promise.race([guessed, 'nothing'])).toBe('nothing')
     })
 
     test('A token that names a job sees its request and counts all of its messages, and sees no other request', async () => {

@@ -25,14 +25,16 @@ for (const mode of MODES) {
     }
 
     test('A token that names a request follows its status, and sees neither what it says nor to whom', async () => {
-      const { send } = dataOf(await home.client.send(SendDocument, { input: { to: [{ email: 'eve@example.com' }], content } }))
+      const { send } = dataOf(
+        await home.client.send(SendDocument, { input: { to: [{ userId: 'eve', email: 'eve@example.com' }], content } }),
+      )
       const id = send.message!.id
       await home.settled([id])
       const token = await tokenFor(send.requestId)
       const status = await token.send(document(`{ message(id: "${id}") { status history { nodes { type error detail } } } }`), {})
       expect(dataOf(status)).toMatchObject({ message: { status: 'SENT' } })
       expect(JSON.stringify(status)).not.toContain('eve')
-      for (const field of ['recipient', 'output { text }', 'deliveries { address }', 'decisions { because }']) {
+      for (const field of ['recipient', 'userId', 'output { text }', 'deliveries { address }', 'decisions { because }']) {
         const answer = await token.send(document(`{ message(id: "${id}") { ${field} } }`), {})
         expect(refusalOf(answer).code).toBe('FORBIDDEN')
         expect(JSON.stringify(answer)).not.toMatch(/eve|123 456/)
@@ -42,11 +44,15 @@ for (const mode of MODES) {
     test('A token sees whole what is for its own user', async () => {
       dataOf(await home.client.send(SendDocument, { input: { to: [{ userId: 'watcher' }, { userId: 'other' }], content } }))
       const token = await tokenFor('req_none')
-      const mine = document('{ messages { nodes { recipient output { text } request { counts { total } } } } }')
+      const mine = document('{ messages { nodes { recipient userId output { text } request { counts { total } } } } }')
       await expect
         .poll(async () => dataOf(await token.send(mine, {})))
         .toEqual({
-          messages: { nodes: [{ recipient: 'watcher', output: [{ text: '123 456' }], request: { counts: { total: 1 } } }] },
+          messages: {
+            nodes: [
+              { recipient: 'watcher', userId: 'watcher', output: [{ text: '123 456' }], request: { counts: { total: 1 } } },
+            ],
+          },
         })
     })
 
