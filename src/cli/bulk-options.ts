@@ -8,8 +8,10 @@ export const BULK_USAGE = `
   npm run carillon -- bulk <file> --message <file> [options]
 
   Sends one message to everybody in a CSV or JSON Lines file, once. '-' is standard input. Stopped in any way, the same command
-  goes on where it was. An import is known by the file's content and the message, not by the file's name: the same content with the
-  same message is sent once. The server is the one that CARILLON_PUBLIC_URL names, with CARILLON_ADMIN_KEY; a key needs BULK_WRITE.
+  goes on where it was. How far it is stands beside the file in <file>.carillon.json, which knows for good what was sent. Under
+  another name, or without that file, the same content with the same message is known to the server, but only within 24 hours:
+  after that it is sent again. The server is the one that CARILLON_PUBLIC_URL names, with CARILLON_ADMIN_KEY; a key needs
+  BULK_WRITE.
 
   what is sent
     --message <file>        JSON: the API's MessageInput, { "template": "news", "topicId": "news" }
@@ -32,9 +34,8 @@ export const BULK_USAGE = `
     --job <id>              adds to this job instead of making one, and runs it; standard input can so be gone on with
     --help                  this
 
-  Beside the file, <file>.carillon.json keeps how far it is. Standard input has no such file: only with --job can it go on, within
-  24 hours. What was stopped for longer than that goes on too, but some of its last rows may stand in the reject file as
-  duplicates although they were added.
+  Standard input has no file beside it: only with --job can it go on, within 24 hours. What was stopped for longer than that goes
+  on too, but some of its last rows may stand in the reject file as duplicates although they were added.
 
   It ends with 0 when everybody was added and no message failed, 3 when rows were rejected or messages failed, 2 when the command,
   the header or the message cannot be gone by and nothing was sent, and 1 when it could not go on.

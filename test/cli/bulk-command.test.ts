@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
@@ -41,6 +41,14 @@ test('bulk --help names every option', async () => {
   expect(code).toBe(0)
   const options = 'message template data format delimiter map ignore rejects dry-run again job help'.split(' ')
   for (const option of options) expect(stdout).toContain(`--${option}`)
+})
+
+test('bulk --help and README say for how long what was sent is known without its state', async () => {
+  const { stdout } = await bulk(['--help'])
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+  for (const text of [stdout, readme]) {
+    expect(text.replaceAll(/\s+/g, ' ')).toMatch(/under another name, or without that file,? [^.]*within 24 hours/i)
+  }
 })
 
 test('--dry-run says where columns go, shows the first user, counts, and neither sends nor writes', async () => {
