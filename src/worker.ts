@@ -18,9 +18,9 @@ import { createQueue, type Queue } from './queue/run.ts'
 
 /**
  * How much of each kind of work a process does at the same time. A message in a slot mostly waits, for its provider or for a
- * commit, and the more of them there are, the more share a transaction.
+ * commit, and the more of them there are, the more share a transaction. How many webhooks last at once: webhook-call.ts.
  */
-const SLOTS: { readonly [L in Lane]: number } = { single: 160, bulk: 96, webhook: 16, upkeep: 2 }
+const SLOTS: { readonly [L in Lane]: number } = { single: 160, bulk: 96, webhook: 32, upkeep: 2 }
 
 /** Until a second after a single message was begun: of a machine's time, many at once would take what one waits for. */
 const GIVING_WAY: { readonly [L in Lane]?: number } = { bulk: 8 }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Outcome } from '../channels/provider.ts'
+import { type Crowd, type CrowdLimits, createCrowd, type LastCall } from './crowd.ts'
 import { createTraffic } from './traffic.ts'
 
 /** A call that lasts longer is slow: its job leaves its slot, and it counts against its account's share. */
@@ -9,11 +10,11 @@ export const SLOW_MS = 500
 export interface BreakerLimits {
   /** What one of them is, as the log names it. */
   readonly called: { readonly field: string; readonly noun: string }
-  /** Calls under way in this process to one that ended none lately: it may hang. */
-  readonly untriedShare: number
+  /** What keeps them from crowding each other out, where there are very many; null: there are few. */
+  readonly crowd: CrowdLimits | null
   /** Slow calls of one of them under way in this process, from which on it is over its share (reliability G25). */
   readonly share: number
-  /** The same of one that answers all the same. */
+  /** The same of one that answers all the same; while it is crowded it has its share alone. */
   readonly busyShare: number
   readonly firstOpenMs: number
   readonly longestOpenMs: number
@@ -21,7 +22,7 @@ export interface BreakerLimits {
 
 const OF_PROVIDERS: BreakerLimits = {
   called: { field: 'provider', noun: 'A provider' },
-  untriedShare: Number.POSITIVE_INFINITY,
+  crowd: null,
   share: 32,
   busyShare: 128,
   firstOpenMs: 10_000,
@@ -64,6 +65,8 @@ export interface CalledAccount {
   readonly version: string
   /** Until when a process said that it fails. */
   readonly failingUntil: Date | null
+  /** Its last call failed, whichever process made it. Absent: nobody knows. */
+  readonly isFailing?: boolean
 }
 
 /** What is to be told of an account. FAILING: it is passed over until then. */
@@ -122,11 +125,12 @@ export interface BreakerParts {
  * 5 min. Of an account's calls in a minute a tenth may be retries that have not worked, and ten in 10 s always may.
  */
 export function createBreakers(parts: BreakerParts): Breakers {
-  const { field } = (parts.limits ?? OF_PROVIDERS).called
+  const { called, crowd: limits } = parts.limits ?? OF_PROVIDERS
+  const crowd = limits && createCrowd(limits)
   const breakers = new LRUCache<string, Breaker>({ max: REMEMBERED })
   const breakerOf = (account: CalledAccount): Breaker => {
     const key = `${account.environmentId}\n${account.id}\n${account.version}`
-    const known = breakers.get(key) ?? createBreaker(parts, { environment: account.environmentId, [field]: account.id })
+    const known = breakers.get(key) ?? createBreaker({ ...parts, crowd }, account, called.field)
     breakers.set(key, known)
     return known
   }
@@ -148,11 +152,15 @@ interface Breaker {
   takeNews(): News | null
 }
 
-function createBreaker({ now, random, log, limits = OF_PROVIDERS }: BreakerParts, name: object): Breaker {
-  const { called, untriedShare, share, busyShare, firstOpenMs, longestOpenMs } = limits
+function createBreaker(parts: BreakerParts & { readonly crowd: Crowd | null }, account: CalledAccount, field: string): Breaker {
+  const { now, random, log, limits = OF_PROVIDERS, crowd } = parts
+  const { called, share, busyShare, firstOpenMs, longestOpenMs } = limits
+  const { environmentId } = account
+  const name = { environment: environmentId, [field]: account.id }
   const traffic = createTraffic()
   const slow = new Set<symbol>()
   let underWay = 0
+  let last: LastCall = account.isFailing === true ? 'LATE' : 'UNKNOWN'
   /** Null: closed. Open until then, half open afterwards; openMs doubles with each probe that failed. */
   let opened: { readonly openMs: number; readonly until: number } | null = null
   let probe: { readonly call: symbol; readonly at: number } | null = null
@@ -223,17 +231,21 @@ function createBreaker({ now, random, log, limits = OF_PROVIDERS }: BreakerParts
 
   const isProbing = (time: number): boolean => probe !== null && Math.abs(time - probe.at) < PROBE_LOST_MS
 
+  const isAnswering = (time: number): boolean => traffic.count('answered', ANSWERING_MS, time) > 0
+
   /** Null: nothing stands against a call. */
   const restUntil = (isRetry: boolean, time: number): { readonly until: number; readonly isBusy: boolean } | null => {
     if (opened !== null && time < opened.until) return { until: opened.until, isBusy: false }
     const until = time + REST_MS * (0.75 + 0.5 * random())
     if (opened !== null && isProbing(time)) return { until, isBusy: false }
-    if (underWay >= untriedShare && traffic.count('answered', ANSWERING_MS, time) === 0) {
-      return { until: slow.size >= share ? until : time + BUSY_REST_MS * (0.75 + 0.5 * random()), isBusy: false }
+    const soon = time + BUSY_REST_MS * (0.75 + 0.5 * random())
+    const isCrowded = crowd?.isCrowded(environmentId) ?? false
+    if (crowd !== null && underWay >= crowd.mostUntried(environmentId, last)) {
+      const isTried = isAnswering(time) && !(isCrowded && last === 'LATE')
+      if (!isTried) return { until: slow.size >= underWay ? until : soon, isBusy: false }
     }
-    const isAnswering = slow.size >= share && traffic.count('answered', ANSWERING_MS, time) > 0
-    if (slow.size >= share && !isAnswering) return { until, isBusy: false }
-    if (slow.size >= busyShare) return { until: time + BUSY_REST_MS * (0.75 + 0.5 * random()), isBusy: true }
+    if (slow.size >= share && !isAnswering(time)) return { until, isBusy: false }
+    if (slow.size >= (isCrowded ? share : busyShare)) return { until: soon, isBusy: true }
     return isRetry && !mayRetry(time) ? { until, isBusy: false } : null
   }
 
@@ -273,17 +285,22 @@ function createBreaker({ now, random, log, limits = OF_PROVIDERS }: BreakerParts
         if (isOver) return
         isOver = true
         underWay -= 1
-        slow.delete(call)
+        if (slow.delete(call)) crowd?.leave(environmentId)
         const isProbe = probe?.call === call
         if (isProbe) probe = null
         if (outcome === null) traffic.takeBack('calls', began)
         if (isRetry && (outcome === null || verdictOf(outcome).kind === 'worked')) traffic.takeBack('retries', began)
         if (outcome === null) return
+        last = outcome.kind !== 'unknown' && now().getTime() - began <= ANSWERING_MS ? 'IN_TIME' : 'LATE'
         if (isProbe && opened !== null) probed(outcome, opened.openMs)
         else if (opened === null && begunIn === period) counted(outcome)
       }
       return {
-        slow: () => void (isOver || slow.add(call)),
+        slow() {
+          if (isOver || slow.has(call)) return
+          slow.add(call)
+          crowd?.add(environmentId)
+        },
         ended: (outcome) => end(outcome),
         dropped: () => end(null),
       }

@@ -9,7 +9,7 @@ import { MOST_TRIES, restBefore } from '../domain/webhook-retry.ts'
 import type { Payload, Perform, Work } from '../queue/kinds.ts'
 import type { Db } from '../store/database.ts'
 import { type DueWebhook, readDueWebhook, type ToldDelivery, type WebhookAttempt } from '../store/webhook.ts'
-import type { BegunCall, BreakerLimits, Breakers } from './breaker.ts'
+import type { BegunCall, BreakerLimits, Breakers, CalledAccount } from './breaker.ts'
 import { pass } from './gate.ts'
 import type { WriteWebhook } from './webhook-record.ts'
 
@@ -27,10 +27,14 @@ export interface WebhookParts {
   observed(outcome: AttemptOutcome, seconds: number): void
 }
 
-/** An endpoint takes less of a process than a provider does: there are more of them, and their events can wait. */
+/**
+ * An endpoint takes less of a process than a provider does: there are more of them, and their events can wait. Of the places that
+ * a process has for calls that last (worker.ts; four for each slot), most may be taken by endpoints of which nothing is known yet,
+ * and fewer by those that are known to hang: what is left is for those that answer.
+ */
 export const OF_ENDPOINTS: BreakerLimits = {
   called: { field: 'endpoint', noun: 'A webhook endpoint' },
-  untriedShare: 4,
+  crowd: { all: 48, environment: 20, full: 96, untriedShare: 4 },
   share: 4,
   busyShare: 16,
   firstOpenMs: 5_000,
@@ -54,7 +58,7 @@ export function createWebhookCall(parts: WebhookParts): Perform<'webhook'> {
     const event: Event = { ref, work, due, endpoint: due.endpoint, before: withAbandoned(due.attempts) }
     if (!event.endpoint.enabled) return fail(parts, event, DISABLED)
     if (event.before.length - ref.since >= MOST_TRIES) return fail(parts, event, ABANDONED)
-    const called = { environmentId: ref.environmentId, id: event.endpoint.id, version: event.endpoint.url, failingUntil: null }
+    const called = calledAccount(event)
     const rest = parts.breakers.notBefore(called, false)
     if (rest !== null) return letGo(parts, work, { afterMs: Math.max(0, rest.until.getTime() - parts.now().getTime()) })
     await makeCall(parts, event, parts.breakers.begin(called, false))
@@ -68,6 +72,11 @@ interface Event {
   readonly due: DueWebhook
   readonly endpoint: NonNullable<DueWebhook['endpoint']>
   readonly before: readonly WebhookAttempt[]
+}
+
+function calledAccount({ ref, endpoint }: Event): CalledAccount {
+  const { id, url: version, isFailing } = endpoint
+  return { environmentId: ref.environmentId, id, version, isFailing, failingUntil: null }
 }
 
 function withAbandoned(attempts: readonly WebhookAttempt[]): readonly WebhookAttempt[] {

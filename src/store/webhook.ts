@@ -135,7 +135,16 @@ export interface DueWebhook {
   readonly body: string
   /** The message's, oldest first, as they are now; null where the body has them already. */
   readonly deliveries: readonly ToldDelivery[] | null
-  readonly endpoint: { readonly id: string; readonly url: string; readonly enabled: boolean; readonly secrets: string } | null
+  readonly endpoint: DueEndpoint | null
+}
+
+/** isFailing: its last call, by whichever process, failed. */
+export interface DueEndpoint {
+  readonly id: string
+  readonly url: string
+  readonly enabled: boolean
+  readonly isFailing: boolean
+  readonly secrets: string
 }
 
 /** As the API writes instants. */
@@ -154,7 +163,8 @@ export async function readDueWebhook(db: Db, environmentId: string, id: string):
              from delivery m where m.environment_id = d.environment_id and m.message_id = d.message_id
            ) end as deliveries,
            case when e.id is not null
-             then json_build_object('id', e.id, 'url', e.url, 'enabled', e.enabled, 'secrets', e.secrets) end as endpoint
+             then json_build_object('id', e.id, 'url', e.url, 'enabled', e.enabled, 'isFailing', e.failing_since is not null,
+                                    'secrets', e.secrets) end as endpoint
     from webhook_delivery d
     left join webhook_endpoint e on e.environment_id = d.environment_id and e.id = d.endpoint_id
     where d.environment_id = ${environmentId} and d.id = ${id}`.execute(db)

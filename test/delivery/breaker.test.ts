@@ -416,16 +416,74 @@ describe('A webhook endpoint', () => {
     breakers = createBreakers({ now: () => new Date(time), random: () => chance, log: silent, limits: OF_ENDPOINTS })
   })
 
-  test('has four calls under way until one of them is answered, and those that timed out are no answers', () => {
-    const calls = Array.from({ length: 4 }, () => breakers.begin(account, false))
-    expect(restOf()).toBeGreaterThan(0)
-    for (const one of calls) one.slow()
+  /** So many endpoints that were never called before, each with a call that lasts. */
+  const hang = (count: number, environmentId = 'production') =>
+    Array.from({ length: count }, (_, index) => {
+      const one = breakers.begin({ ...account, environmentId, id: `hanging-${index}` }, false)
+      one.slow()
+      return one
+    })
+
+  test('of which nothing is known has one call under way until that is answered', () => {
+    const first = breakers.begin(account, false)
+    expect(restOf()).toBe(225)
+    first.slow()
+    expect(restOf()).toBeGreaterThanOrEqual(750)
+    first.ended(accepted)
+    expect(restOf()).toBeNull()
+    for (let count = 0; count < 15; count += 1) breakers.begin(account, false).slow()
+    expect(restOf()).toBeNull()
+  })
+
+  test('that answered in time, but not lately, has four calls under way, and one while it is crowded', () => {
+    call(accepted)
+    time += MINUTE
+    const calls = Array.from({ length: 3 }, () => breakers.begin(account, false))
+    expect(restOf()).toBeNull()
+    calls.push(breakers.begin(account, false))
+    expect(restOf()).toBe(225)
+    for (const one of calls) one.dropped()
+    hang(20)
+    expect(restOf()).toBeNull()
+    breakers.begin(account, false)
+    expect(restOf()).not.toBeNull()
+  })
+
+  test('that did not answer in time has one call under way, and none while it is crowded', () => {
+    const late = breakers.begin(account, false)
     time += 15 * SECOND
-    calls.shift()!.ended(unknown)
+    late.ended(unknown)
+    expect(restOf()).toBeNull()
+    const crowd = hang(20)
+    expect(restOf()).not.toBeNull()
+    expect(restOf({ ...account, environmentId: 'other' })).toBeNull()
+    crowd[0]!.ended(unknown)
+    expect(restOf()).toBeNull()
+    hang(29, 'other')
+    expect(restOf()).not.toBeNull()
+  })
+
+  test('that answers has its share while it is crowded, and a message more waits for its turn', () => {
+    const [first, ...calls] = Array.from({ length: 10 }, () => breakers.begin(account, false))
+    for (const one of calls) one.slow()
+    first!.ended(accepted)
+    expect(restOf()).toBeNull()
+    hang(20)
+    expect(breakers.notBefore(account, false)).toMatchObject({ isBusy: true })
+  })
+
+  test('that is told to fail is not called while it is crowded, one of which nothing is known until all places are taken', () => {
+    hang(48, 'other')
+    expect(restOf({ ...account, isFailing: true })).not.toBeNull()
+    expect(restOf({ ...account, id: 'new' })).toBeNull()
+    hang(48, 'third')
+    expect(restOf({ ...account, id: 'new' })).not.toBeNull()
+  })
+
+  test('does not answer by a call that timed out', () => {
+    breakers.begin(account, false).ended(unknown)
     breakers.begin(account, false).slow()
     expect(restOf()).toBeGreaterThanOrEqual(750)
-    calls.shift()!.ended(accepted)
-    expect(restOf()).toBeNull()
   })
 
   test('is tried again after five seconds, and then after a minute at most', () => {
