@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { resolve } from 'node:path'
 import type { Api } from './api.ts'
 import { type Persistence, persist } from './bulk-call.ts'
 import { UsageError } from './bulk-flaw.ts'
@@ -24,11 +25,20 @@ export async function openState(options: BulkOptions, server: string, keeper: Ke
     ...(kept.said === identity.said ? [] : ['the message or the options for columns differ']),
     ...(job === null || job === kept.jobId ? [] : [`the job was ${kept.jobId}`]),
   ]
-  if (isAgain && (differs.length > 0 || kept.outcome !== null)) return newState(identity, kept.jobId!, job)
-  if (differs.length === 0) return kept
+  if (isAgain && (differs.length > 0 || kept.outcome !== null)) {
+    // Those of the import before are its own to write over.
+    return { ...newState(identity, kept.jobId!, job), rejects: kept.rejects }
+  }
+  if (differs.length === 0) return goneOn(kept, options)
   throw new UsageError(
     `${path}.carillon.json keeps an earlier import: ${differs.join(', ')}. Give what that one was begun with, or delete ${path}.carillon.json to begin a new import.`,
   )
+}
+
+/** @throws UsageError where refused rows stand in another file than is named now */
+function goneOn(kept: ImportState, { rejects }: BulkOptions): ImportState {
+  if (kept.outcome !== null || kept.rejectBytes === 0 || kept.rejects === resolve(rejects)) return kept
+  throw new UsageError(`The rows that were refused so far are in ${kept.rejects}: name that with --rejects.`)
 }
 
 const CREATE = `mutation ($input: CreateBulkJobInput!) { createBulkJob(input: $input) { id } }`
@@ -87,6 +97,8 @@ export async function add(begun: ImportState, work: Workplace): Promise<Added> {
       `The job is ${job.status} already: what is behind line ${begun.place.lines} of the file was not added to it. ${anew(options)}`,
     )
   }
+  // Named before a row is in it: whoever goes on knows it by that.
+  await keeper.write(begun)
   await rejects.begin()
   const progress = (state: ImportState) => readProgress('Adding', source, state.place.bytes, state.read, state.rejected)
   meter.begin(progress(begun))

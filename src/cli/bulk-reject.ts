@@ -1,4 +1,4 @@
-import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { type Flaw, fileFault, UsageError } from './bulk-flaw.ts'
 import { OWNER_ALONE, syncFolderOf } from './bulk-state.ts'
 
@@ -18,37 +18,29 @@ export interface RejectFile {
   begin(): Promise<void>
   /** Writes rows, and returns once they are on disk. */
   add(rejects: readonly Reject[]): Promise<void>
+  /** An import without rejects leaves no file. */
   close(): Promise<void>
 }
 
 const HEADER = 'line,code,reason,row\r\n'
 
 /**
- * Goes on after `kept` bytes. The file is made with the first row, so that an import without rejects leaves none.
+ * Goes on after `kept` bytes. The file is made at once: where it cannot be, nothing is sent.
  *
+ * @param isOurs whether the import's own state names it; what stands behind `kept` bytes is then what it left
  * @throws UsageError rather than writing over a file that is something else, or that should have a beginning and has none
  */
-export async function openRejects(path: string, kept: number): Promise<RejectFile> {
-  let file = await openOwn(path, kept)
+export async function openRejects(path: string, kept: number, isOurs: boolean): Promise<RejectFile> {
+  const made = kept === 0 ? await makeFile(path) : null
+  const file = made ?? (await openOwn(path, kept, isOurs))
   let bytes = kept
   return {
     get bytes() {
       return bytes
     },
-    async begin() {
-      if (file === null) return
-      await file.truncate(kept)
-      if (kept > 0) return
-      await file.close()
-      file = null
-      await unlink(path)
-    },
+    begin: () => file.truncate(kept),
     async add(rejects) {
       if (rejects.length === 0) return
-      if (file === null) {
-        file = await open(path, 'w', OWNER_ALONE)
-        await syncFolderOf(path)
-      }
       const written = Buffer.from(`${bytes === 0 ? HEADER : ''}${rejects.map(lineOf).join('')}`)
       await writeWhole(file, written, bytes).catch((error: NodeJS.ErrnoException) => {
         const words = `The reject file cannot be written: ${fileFault(error, path)}.`
@@ -56,7 +48,26 @@ export async function openRejects(path: string, kept: number): Promise<RejectFil
       })
       bytes += written.length
     },
-    close: async () => file?.close(),
+    async close() {
+      const { size } = await file.stat()
+      await file.close()
+      if (size === 0 && (made !== null || isOurs)) await rm(path, { force: true })
+    },
+  }
+}
+
+const unwritable = (error: NodeJS.ErrnoException, path: string) =>
+  new UsageError(`The reject file cannot be written: ${fileFault(error, path)}.`)
+
+/** Null where there is a file, or something else, of that name. */
+async function makeFile(path: string): Promise<FileHandle | null> {
+  try {
+    const file = await open(path, 'wx+', OWNER_ALONE)
+    await syncFolderOf(path)
+    return file
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null
+    throw unwritable(error as NodeJS.ErrnoException, path)
   }
 }
 
@@ -68,21 +79,23 @@ async function writeWhole(file: FileHandle, content: Buffer, position: number): 
   await file.datasync()
 }
 
-/** The file that an earlier run left; null where there is none. */
-async function openOwn(path: string, kept: number): Promise<FileHandle | null> {
-  const file = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
-    throw new UsageError(`The reject file cannot be written: ${fileFault(error, path)}.`)
+/** The file that an earlier run left. */
+async function openOwn(path: string, kept: number, isOurs: boolean): Promise<FileHandle> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw unwritable(error, path)
+    throw new UsageError(`${path} is gone, and rows were in it that are not refused twice. Put it back.`)
   })
-  if (file === null) {
-    if (kept > 0) throw new UsageError(`${path} is gone, and rows were in it that are not refused twice. Put it back.`)
-    return null
-  }
-  const { size } = await file.stat()
+  if (!found.isFile()) throw new UsageError(`The reject file cannot be written: ${path} is no file.`)
+  const file = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
+    throw unwritable(error, path)
+  })
   const { buffer } = await file.read(Buffer.alloc(HEADER.length), 0, HEADER.length, 0)
-  if (size >= kept && (size === 0 || buffer.toString() === HEADER)) return file
+  const isRejectFile = found.size >= kept && (found.size === 0 || buffer.toString() === HEADER)
+  const hasOthersRows = isRejectFile && kept === 0 && !isOurs && found.size > HEADER.length
+  if (isRejectFile && !hasOthersRows) return file
   await file.close()
-  throw new UsageError(`${path} is not the reject file of this import: move it, or name another with --rejects.`)
+  const words = hasOthersRows ? 'has the refused rows of another import' : 'is not the reject file of this import'
+  throw new UsageError(`${path} ${words}: move it, or name another with --rejects.`)
 }
 
 function lineOf({ line, flaw, raw }: Reject): string {

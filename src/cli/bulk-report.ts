@@ -1,5 +1,4 @@
 import { CallError } from './api.ts'
-import type { BulkOptions } from './bulk-options.ts'
 import { type Progress, whole } from './bulk-progress.ts'
 import type { Source } from './bulk-source.ts'
 import type { ImportState } from './bulk-state.ts'
@@ -50,8 +49,7 @@ export function lastWords(error: unknown): string {
 
 /** Says what became of an import. Returns the exit code. */
 export function tellOutcome(
-  { read, added, rejected, isAdded, outcome }: ImportState,
-  { rejects }: BulkOptions,
+  { read, added, rejected, rejects, isAdded, outcome }: ImportState,
   stdout: NodeJS.WritableStream,
 ): number {
   const { id, status, error, failures, counts } = outcome!

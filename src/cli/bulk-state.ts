@@ -26,7 +26,9 @@ export interface ImportState {
   readonly added: number
   /** How many rows were refused, by their codes. */
   readonly rejected: Readonly<Record<string, number>>
-  /** Of the reject file. */
+  /** The reject file, by its whole path; null before any was made. */
+  readonly rejects: string | null
+  /** How much of it are the rows up to the place. */
   readonly rejectBytes: number
   /** Whether the whole file was read: what is left is to send. */
   readonly isAdded: boolean
@@ -50,6 +52,7 @@ export function newState(identity: Identity, round: string, jobId: string | null
     read: 0,
     added: 0,
     rejected: {},
+    rejects: null,
     rejectBytes: 0,
     isAdded: false,
     outcome: null,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Environment } from '../config.ts'
 import { createApi } from './api.ts'
 import { UsageError } from './bulk-flaw.ts'
@@ -108,15 +109,15 @@ async function send(
   const found = await openState(options, url, keeper)
   if (found.outcome !== null) {
     stdout.write(`\n  This was sent already, and nothing is sent now; with --again it is sent to everybody once more.\n`)
-    return tellOutcome(found, options, stdout)
+    return tellOutcome(found, stdout)
   }
   const api = createApi(url, key, signal)
   stack.defer(() => api.close())
-  const rejects = await openRejects(options.rejects, found.rejectBytes)
+  const rejects = await openRejects(options.rejects, found.rejectBytes, found.rejects === resolve(options.rejects))
   stack.defer(() => rejects.close())
   const persistence = { signal, complain: meter.say, patienceMs: PATIENCE_MS }
   for (const line of source.mapping) meter.say(line)
-  const begun = await openJob(found, options, api, keeper, persistence)
+  const begun = await openJob({ ...found, rejects: resolve(options.rejects) }, options, api, keeper, persistence)
   const added = await add(begun, { api, source, options, rejects, keeper, meter, persistence })
   if (added.job.status === 'CREATED' && added.job.received === 0) {
     stdout.write(`\n${countsText(added.state.read, 0, 'added', added.state.rejected)}\n\n  There is nobody to send to.\n\n`)
@@ -126,5 +127,5 @@ async function send(
   const outcome = isOver ? added.job : await finish(added.job, api, meter, persistence)
   const state = { ...added.state, outcome }
   await keeper.write(state)
-  return tellOutcome(state, options, stdout)
+  return tellOutcome(state, stdout)
 }

@@ -1,8 +1,9 @@
-import { writeFile } from 'node:fs/promises'
-import { expect, test } from 'vitest'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
 import { MODES } from '../support/house.ts'
 import { bulkScene } from './bulk-scene.ts'
-import { startCommand } from './command.ts'
+import { type Ended, run, startCommand } from './command.ts'
 
 const scene = bulkScene(MODES[0])
 
@@ -16,4 +17,54 @@ test('an import whose disk is full goes on once there is room, and has each refu
   const found = await scene.rejects()
   expect(found.map(({ line, row }) => [Number(line), row])).toEqual(refused.map((row, index) => [index + 2, row]))
   expect(scene.recipients()).toEqual(['ada@example.com'])
+})
+
+describe('Where --rejects names the file of another import', () => {
+  test('that has rows, the command ends with 2 and changes nothing; the import whose file it is may write over it', async () => {
+    const shared = join(scene.folder, 'bad.csv')
+    await writeFile(scene.file, 'email\nnobody\nada@example.com\n')
+    expect(await scene.bulk('--rejects', shared)).toMatchObject({ code: 3 })
+    const first = await readFile(shared, 'utf8')
+    const earlier = scene.file
+    scene.file = join(scene.folder, 'other.csv')
+    await writeFile(scene.file, 'email\ngrace@example.com\n')
+    expect(await scene.bulk('--rejects', shared)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('bad.csv has the refused rows of another import: move it'),
+    })
+    expect(await readFile(shared, 'utf8')).toBe(first)
+    expect(scene.way.count('createBulkJob')).toBe(1)
+    scene.file = earlier
+    expect(await scene.bulk('--rejects', shared, '--again')).toMatchObject({ code: 3 })
+    expect((await scene.rejects(shared)).map(({ line }) => line)).toEqual(['2'])
+  })
+
+  test('that is being written, the command ends with 2 and the other keeps its rows', async () => {
+    const shared = join(scene.folder, 'bad.csv')
+    const others = join(scene.folder, 'other.csv')
+    await writeFile(others, 'email,name\n,two\n,two\ngrace@example.com,Grace\n')
+    let second: Ended | null = null
+    scene.way.onAnswer = async (operation) => {
+      if (operation !== 'addBulkUsers' || second !== null) return
+      second = await run(['bulk', others, '--template', 'x', '--rejects', shared], scene.env())
+    }
+    await writeFile(scene.file, `email,name\n${',one\n'.repeat(1000)}ada@example.com,Ada\n`)
+    expect(await scene.bulk('--rejects', shared)).toMatchObject({ code: 3 })
+    expect(second).toMatchObject({ code: 2, stderr: expect.stringContaining('another import') })
+    expect((await scene.rejects(shared)).length).toBe(1000)
+  })
+
+  test('that this one wrote its rows into no longer, it says where they are', async () => {
+    await writeFile(scene.file, `email,name\n${',one\n'.repeat(1000)}ada@example.com,Ada\n`)
+    const command = startCommand(scene.argsOf(), scene.env())
+    scene.way.onAnswer = (operation) => void (operation === 'addBulkUsers' && command.kill('SIGKILL'))
+    await command.ended
+    scene.way.onAnswer = () => {}
+    expect(await scene.bulk('--rejects', join(scene.folder, 'new.csv'))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('people.csv.rejects.csv: name that with --rejects'),
+    })
+    expect(await scene.bulk()).toMatchObject({ code: 3 })
+    expect((await scene.rejects()).length).toBe(1000)
+  })
 })
