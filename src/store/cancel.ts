@@ -11,9 +11,6 @@ export interface CanceledMessage {
   readonly tenantId: string | null
 }
 
-/** Still to be sent. */
-const PENDING = sql`('ENQUEUED', 'DELAYED', 'ROUTED')`
-
 /** Where a message stands; nobody else moves it before the transaction ends. Null where there is none. */
 export async function lockMessage(tx: Tx, environmentId: string, id: string): Promise<MessageStatus | null> {
   const row = await tx
@@ -41,7 +38,7 @@ export async function lockPending(
 ): Promise<readonly string[]> {
   const { rows } = await sql<{ id: string }>`
     select id from message
-    where environment_id = ${environmentId} and request_id = ${requestId} and id > ${after} and status in ${PENDING}
+    where environment_id = ${environmentId} and request_id = ${requestId} and id > ${after} and message_tally(status) = 'pending'
     order by id limit ${limit}
     for no key update skip locked`.execute(tx)
   return rows.map(({ id }) => id)
@@ -50,7 +47,7 @@ export async function lockPending(
 export async function hasPending(tx: Tx, environmentId: string, requestId: string): Promise<boolean> {
   const { rows } = await sql`
     select from message
-    where environment_id = ${environmentId} and request_id = ${requestId} and status in ${PENDING}
+    where environment_id = ${environmentId} and request_id = ${requestId} and message_tally(status) = 'pending'
     limit 1`.execute(tx)
   return rows.length > 0
 }
@@ -70,7 +67,7 @@ export async function cancelLocked(
   const { rows } = await sql<CanceledMessage>`
     with canceled as (
       update message m set status = 'CANCELED', canceled_at = ${now}, updated_at = ${now}
-      where m.environment_id = ${environmentId} and m.id = any(${[...ids]}::text[]) and m.status in ${PENDING}
+      where m.environment_id = ${environmentId} and m.id = any(${[...ids]}::text[]) and message_tally(m.status) = 'pending'
         and not exists (
           select from delivery d
           where d.environment_id = m.environment_id and d.message_id = m.id and d.status = 'ATTEMPTING'

@@ -36,7 +36,7 @@ export async function dropJobsOf(tx: Tx, environmentId: string, userId: string):
 export async function eraseMessages(tx: Tx, environmentId: string, userId: string, now: Date): Promise<readonly ErasedMessage[]> {
   const { rows } = await sql<ErasedMessage>`
     with mine as (
-      select id, status in ('ENQUEUED', 'DELAYED', 'ROUTED') as pending
+      select id, message_tally(status) = 'pending' as pending
       from message where environment_id = ${environmentId} and user_id = ${userId}
       order by id
       for update

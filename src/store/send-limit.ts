@@ -75,7 +75,7 @@ export async function takeCounts<C extends CountRef>(
 async function lockUncounted(tx: Tx, wanted: readonly Wanted<CountRef>[]): Promise<Set<string>> {
   if (wanted.length === 0) return new Set()
   const { rows } = await sql<{ id: string; isUncounted: boolean }>`
-    select m.id, m.counted_at is null and m.status in ('ENQUEUED', 'DELAYED', 'ROUTED') as "isUncounted"
+    select m.id, m.counted_at is null and message_tally(m.status) = 'pending' as "isUncounted"
     from message m
     where (m.environment_id, m.id) in (select * from unnest(
       ${wanted.map((one) => one.environmentId)}::text[], ${wanted.map((one) => one.messageId)}::text[]
