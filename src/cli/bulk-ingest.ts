@@ -3,6 +3,7 @@ import { type Batch, batched } from './bulk-batch.ts'
 import { type Persistence, persist } from './bulk-call.ts'
 import { Flaw } from './bulk-flaw.ts'
 import type { Recipient } from './bulk-mapping.ts'
+import { namesOf } from './bulk-names.ts'
 import type { Reject, RejectFile } from './bulk-reject.ts'
 import type { Row, Source } from './bulk-source.ts'
 import { hashOf, type ImportState } from './bulk-state.ts'
@@ -55,21 +56,10 @@ function share(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean 
   return false
 }
 
-/** Who is in a batch, in words that are equal where the server would take them for the same; a word too many in common costs time. */
+/** Who is in a batch. */
 function namesIn({ rows }: Batch): ReadonlySet<string> {
-  return new Set(rows.flatMap(({ to }) => (to === null ? [] : [nameOf(to)])))
+  return new Set(rows.flatMap(({ to }) => (to === null ? [] : namesOf(to))))
 }
-
-function nameOf({ userId, email, phoneNumber, profile, ...rest }: Recipient): string {
-  const own = (profile ?? {}) as Record<string, unknown>
-  const name = userId ?? email ?? own.email
-  if (name != null) return String(name).toLowerCase()
-  const number = phoneNumber ?? own.phone_number
-  return number == null ? JSON.stringify({ profile, ...rest }) : numberEnd(String(number))
-}
-
-/** However a number is written, it ends in the same digits. */
-const numberEnd = (written: string) => written.replace(/\D/g, '').slice(-8)
 
 async function settled(state: ImportState, { rows, end }: Batch, refused: Refused, rejects: RejectFile): Promise<ImportState> {
   const rejected = { ...state.rejected }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { badInput, notFound, Refusal, type RefusalCode } from '../errors.ts'
 import type { BulkJobRow, BulkUserRow } from '../store/bulk.read.ts'
 import { countReceived, lockBulkJob, readBulkJobState } from '../store/bulk-job.ts'
@@ -8,10 +7,11 @@ import { findMissing, type Reference } from '../store/reference.ts'
 import type { TemplateVersions } from '../store/template.ts'
 import type { Actor } from './actor.ts'
 import { alreadyRun } from './bulk-job.ts'
+import { bulkUserKey } from './bulk-user-key.ts'
 import type { Answer, Command, Commands, IdempotencyKey, Scope } from './command.ts'
 import { messageIdAt } from './id.ts'
 import { sealTokens } from './inline-token.ts'
-import { readPhoneNumber } from './profile.ts'
+import { cleanJson } from './json.ts'
 import { checkRecipient, type Individual, type RecipientInput, type RecipientRules } from './recipient.ts'
 import { type Definition, missing, namedBy } from './send.ts'
 import { findInSlices } from './slice.ts'
@@ -19,9 +19,14 @@ import type { TemplateDraft } from './template.ts'
 import { refuseMany, refuseOne } from './template-data.ts'
 import { readTemplateOf } from './template-use.ts'
 
+interface GivenUser {
+  readonly to: RecipientInput
+}
+
+/** users: whose data could not be kept as they were given is refused already, by {@link cleanBulkUsers}. */
 export interface AddBulkUsersInput {
   readonly jobId: string
-  readonly users: readonly { readonly to: RecipientInput }[]
+  readonly users: readonly (GivenUser | BulkUserError)[]
 }
 
 /** Why one of the users was not taken. index: in the call's users. */
@@ -64,34 +69,62 @@ export function createAddBulkUsers(parts: AddParts): AddBulkUsers {
   }
 }
 
+/**
+ * The call's arguments as `cleanJson` leaves them, but for users whose data it refuses: of them their refusal is left, and nothing
+ * of what they brought but a name.
+ *
+ * @throws Refusal where it refuses anything else
+ */
+export function cleanBulkUsers<Args extends { readonly users: readonly GivenUser[] }>(args: Args, maxEntries: number) {
+  const { users } = args
+  const rest = cleanJson({ ...args, users: users.map(() => null) }, maxEntries)
+  return {
+    ...rest,
+    users: users.map(({ to }, index) => takenOrRefused(index, to, () => cleanJson({ to }, maxEntries))),
+  }
+}
+
 /** One of a call's users so far: taken, or refused. */
 type Checked = Individual | BulkUserError
 
-const isRefused = (one: Checked): one is BulkUserError => 'index' in one
+const isRefused = (one: GivenUser | Checked): one is BulkUserError => 'index' in one
 
 async function checkEach(users: AddBulkUsersInput['users'], rules: RecipientRules): Promise<readonly Checked[]> {
   const checked: Checked[] = []
-  await findInSlices(users, ({ to }) => {
-    checked.push(checkOne(to, checked.length, rules))
+  await findInSlices(users, (user) => {
+    checked.push(isRefused(user) ? user : checkOne(user.to, checked.length, rules))
     return null
   })
   return checked
 }
 
 function checkOne(to: RecipientInput, index: number, rules: RecipientRules): Checked {
-  try {
+  return takenOrRefused(index, to, () => {
     const path = ['users', index, 'to']
     const recipient = checkRecipient(to, path, rules)
     if (recipient.kind === 'individual') return recipient
     throw badInput(path, 'A user of a bulk job is one person or one place, not a group.')
+  })
+}
+
+function takenOrRefused<Taken>(index: number, to: RecipientInput, take: () => Taken): Taken | BulkUserError {
+  try {
+    return take()
   } catch (error) {
-    if (error instanceof Refusal) return refused(index, error, to.userId ?? to.email ?? to.phoneNumber ?? null)
+    if (error instanceof Refusal) return refused(index, error, nameOf(to))
     throw error
   }
 }
 
+/** As who a user who is refused was given; null where not even that can be kept. */
+function nameOf({ userId, email, phoneNumber }: RecipientInput): string | null {
+  const name = userId ?? email ?? phoneNumber ?? null
+  return name === null || name.includes('\0') ? null : name.toWellFormed()
+}
+
 function refused(index: number, { code, message }: Refusal, recipient: string | null): BulkUserError {
-  return { index, code, error: message, recipient }
+  // A key of somebody's data is named as it was given.
+  return { index, code, error: message.toWellFormed(), recipient }
 }
 
 async function readSchema({ db, versions }: AddParts, environmentId: string, definition: Definition) {
@@ -176,17 +209,6 @@ function duplicate(index: number, { label }: Individual): BulkUserError {
 
 function rowOf({ vault, actor }: Scope, one: Individual) {
   return { key: bulkUserKey(one), recipient: one.label, to: sealTokens(vault, actor.environmentId, one.to) }
-}
-
-/**
- * By what users of a job are told apart: the user's id, otherwise the address, of which a hash is kept. Mail addresses that
- * differ in case alone are one: hardly any mailbox tells them apart, and nobody wants a mail twice. Phone numbers are told
- * apart as E.164 writes them.
- */
-export function bulkUserKey({ userId, label }: Pick<Individual, 'userId' | 'label'>): string {
-  if (userId !== null) return `user ${userId}`
-  const address = readPhoneNumber(label) ?? (/^[^/@\s]+@[^/@\s]+$/.test(label) ? label.toLowerCase() : label)
-  return `address ${createHash('sha256').update(address).digest('base64url')}`
 }
 
 /** The id of a user's latest message; null where there is none. */

@@ -14,7 +14,7 @@ import {
 } from '../store/erase.ts'
 import { deleteRow } from '../store/row.ts'
 import { eraseCounts } from '../store/send-limit.ts'
-import { bulkUserKey } from './bulk-user.ts'
+import { keyOfUser } from './bulk-user-key.ts'
 import { canceledEvent } from './cancel.ts'
 import type { Command } from './command.ts'
 import { checkId } from './id.ts'
@@ -38,7 +38,7 @@ import { checkId } from './id.ts'
 export const deleteUser: Command<{ userId: string }, boolean> = async ({ tx, actor, now, append }, { userId }) => {
   checkId(userId, ['userId'])
   const { environmentId } = actor
-  const key = bulkUserKey({ userId, label: userId })
+  const key = keyOfUser(userId)
   await lockBulkJobsAround(tx, environmentId, key)
   await emptyBulkJobs(tx, environmentId, await eraseBulkUsers(tx, environmentId, key), now)
   await dropJobsOf(tx, environmentId, userId)

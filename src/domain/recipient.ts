@@ -84,11 +84,16 @@ function refuseSeveralKinds(to: RecipientInput, path: Path): void {
   }
 }
 
+/** Who a person is: the user id, otherwise the first address; null where none but places in chat services may be known. */
+export function addressOf({ userId, email, phoneNumber, deviceTokens, profile }: RecipientInput): string | null {
+  return (
+    userId ?? email ?? textOf(profile?.email) ?? phoneNumber ?? textOf(profile?.phone_number) ?? deviceTokens?.[0]?.token ?? null
+  )
+}
+
 function checkPerson(to: RecipientInput, path: Path, { guard, providers }: RecipientRules): Individual {
-  const email = to.email ?? textOf(to.profile?.email)
-  const phoneNumber = to.phoneNumber ?? textOf(to.profile?.phone_number)
-  const label = to.userId ?? email ?? phoneNumber ?? to.deviceTokens?.[0]?.token ?? chatLabelOf(to.profile ?? {})
-  if (label == null) {
+  const label = addressOf(to) ?? chatLabelOf(to.profile ?? {})
+  if (label === null) {
     throw badInput(
       path,
       "A recipient needs a 'userId', an address ('email', 'phoneNumber', 'deviceTokens'), a group ('listId', 'listPattern', 'audienceId', 'tenant') or a place ('webhook', 'slack', 'msTeams', 'discord', 'telegram').",

@@ -1,4 +1,5 @@
 import { cancelBulkJob, createBulkJob, pauseBulkJob, resumeBulkJob, retryBulkJob, runBulkJob } from '../domain/bulk-job.ts'
+import { cleanBulkUsers } from '../domain/bulk-user.ts'
 import type { Command } from '../domain/command.ts'
 import { may } from './access.ts'
 import { builder } from './builder.ts'
@@ -49,6 +50,7 @@ builder.mutationFields((t) => {
       type: AddBulkUsersPayload,
       description: 'Partial success: what was refused comes back in errors, the rest is ingested.',
       authScopes: may({ key: ['BULK_WRITE'] }),
+      extensions: { clean: cleanBulkUsers },
       args: {
         jobId: t.arg.id({ required: true }),
         users: t.arg({ type: [BulkUserInput], required: true }),

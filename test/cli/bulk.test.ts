@@ -58,7 +58,7 @@ describe.each(MODES)('The command line, %s', (mode) => {
     async () => {
       const people = makePeople(scaled(2050, 50_000))
       await writeFile(file, people.file)
-      for (const at of [1, 2, scaled(3, 20)]) {
+      for (const at of [1, 2, scaled(2, 20)]) {
         const before = way.count('addBulkUsers')
         const wasKilled = await killed((kill) => {
           way.onAnswer = async (operation, count) => {
@@ -213,6 +213,45 @@ describe.each(MODES)('The command line, %s', (mode) => {
       expect(home.smtp.mails.some(({ source }) => source.includes('Hello Mary'))).toBe(true)
     },
   )
+
+  test.runIf(mode === ALONE)('a row with what the server cannot keep is refused alone, and costs no other call', async () => {
+    file = join(folder, 'people.jsonl')
+    const rowOf = (email: string, more: string) => `{ "email": "${email}@example.com", ${more} }`
+    const lines = [
+      rowOf('ada', '"name": "Ada"'),
+      rowOf('nul', '"name": "a\\u0000b"'),
+      rowOf('long', '"number": 12345678901234567890'),
+      rowOf('grace', '"name": "Grace"'),
+      rowOf('mars', '"timezone": "Mars/Base"'),
+      rowOf('many', `"items": [${Array(10_001).fill(0)}]`),
+    ]
+    await writeFile(file, lines.join('\n'))
+    expect(await bulk()).toMatchObject({ code: 3 })
+    expect((await rejects()).map(({ line, code, reason }) => [line, code, reason.split("'")[1]])).toEqual([
+      ['2', 'BAD_USER_INPUT', 'to.data.name'],
+      ['3', 'BAD_USER_INPUT', 'to.data.number'],
+      ['5', 'BAD_USER_INPUT', 'timezone'],
+      ['6', 'BAD_USER_INPUT', 'to.data.items'],
+    ])
+    expect(way.count('addBulkUsers')).toBe(1)
+    expect(recipients()).toEqual(['ada@example.com', 'grace@example.com'])
+  })
+
+  test.runIf(mode === ALONE)('a row that makes a call one that GraphQL or HTTP refuses is found, and refused alone', async () => {
+    file = join(folder, 'people.jsonl')
+    const deep = `${'{"a":'.repeat(70)}1${'}'.repeat(70)}`
+    const lines = ['{ "email": "ada@example.com" }', '{ "email": "text@example.com", "data": "text" }']
+    await writeFile(
+      file,
+      [...lines, `{ "email": "deep@example.com", "data": ${deep} }`, '{ "email": "grace@example.com" }'].join('\n'),
+    )
+    expect(await bulk()).toMatchObject({ code: 3 })
+    expect((await rejects()).map(({ line, code }) => [line, code])).toEqual([
+      ['2', 'BAD_USER_INPUT'],
+      ['3', 'BAD_USER_INPUT'],
+    ])
+    expect(recipients()).toEqual(['ada@example.com', 'grace@example.com'])
+  })
 
   test.runIf(mode === ALONE)('standard input goes on with --job, and repeats nobody', async () => {
     const args = ['bulk', '-', '--template', 'none', '--rejects', `${file}.rejects.csv`]

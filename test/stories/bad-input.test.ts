@@ -119,6 +119,12 @@ describe('A send', () => {
       { to: [{ userId: 'a' }], content, delay: { duration: 'PT1M', until: '2030-01-01T00:00:00Z' } },
       'input.delay',
     ],
+    ['to somebody in a time zone that is none', { to: [{ userId: 'a', timezone: 'Mars/Base' }], content }, 'input.to.0.timezone'],
+    [
+      'in a window of a time zone that is none',
+      { to: [{ userId: 'a' }], content, delay: { window: '09:00-17:00', timezone: 'Mars/Base' } },
+      'input.delay.timezone',
+    ],
     ['that has expired', { to: [{ userId: 'a' }], content, expiresAt: '2020-01-01T00:00:00Z' }, 'input.expiresAt'],
   ])('%s is refused with the place of the fault', async (_name, input, path) => {
     expect(refusalOf(await send(input))).toEqual(bad(path))
