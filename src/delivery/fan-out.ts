@@ -9,8 +9,8 @@ import { fairnessOfJob, type Held, type Payload, type Perform, type Work } from 
 import { confirm, postpone, settle } from '../queue/settle.ts'
 import { type BulkJobChange, type BulkJobState, changeBulkJob, lockBulkJob, noteFault } from '../store/bulk-job.ts'
 import {
+  type AddressedMessage,
   type BulkUserPlace,
-  type FailedMessage,
   failBulkUsers,
   lockFailedMessages,
   type PageSize,
@@ -195,13 +195,13 @@ async function sendAgain(scope: GroupScope, page: Page, after: string): Promise<
   return { retried: failed.at(-1)!.id }
 }
 
-function againOf(page: Page, failed: FailedMessage, now: Date): NewMessage {
+function againOf(page: Page, failed: AddressedMessage, now: Date): NewMessage {
   const { requestId, round } = page.job
   const id = messageIdAt(requestId, round, positionIn(failed.id))
   return { ...messageOf(page, now, { ...failed, id }), resendOf: failed.id }
 }
 
-function messageOf({ environmentId, job, definition }: Page, now: Date, one: FailedMessage): NewMessage {
+function messageOf({ environmentId, job, definition }: Page, now: Date, one: AddressedMessage): NewMessage {
   return {
     ...one,
     environmentId,

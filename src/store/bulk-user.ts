@@ -134,8 +134,8 @@ export async function replaceMessages(
   )
 }
 
-/** A message that failed, with what it takes to send it again. */
-export interface FailedMessage {
+/** What of a bulk job's message is its user's own: the rest is the job's. */
+export interface AddressedMessage {
   readonly id: string
   readonly userId: string | null
   readonly recipient: string
@@ -154,7 +154,7 @@ export async function lockFailedMessages(
   requestId: string,
   { after, before }: { readonly after: string; readonly before: string },
   size: PageSize,
-): Promise<ListPage<FailedMessage>> {
+): Promise<ListPage<AddressedMessage>> {
   const next = sql`
     select id, user_id as "userId", recipient, "to", tenant_id as "tenantId", topic_id as "topicId" from message
     where environment_id = ${environmentId} and request_id = ${requestId} and id > ${after} and id < ${before}

@@ -7,6 +7,7 @@ import { createHttpDoor } from '../../src/channels/http.ts'
 import type { Channel, Outcome, Outgoing, Provider, Report } from '../../src/channels/provider.ts'
 import { createBreakers } from '../../src/delivery/breaker.ts'
 import { createExpand } from '../../src/delivery/expand.ts'
+import { createFanOut } from '../../src/delivery/fan-out.ts'
 import { createJourney, type JourneyParts } from '../../src/delivery/journey.ts'
 import { createLetters } from '../../src/delivery/letter.ts'
 import { createRecord } from '../../src/delivery/record.ts'
@@ -14,6 +15,7 @@ import { createThrottle } from '../../src/delivery/throttle.ts'
 import { createAccept } from '../../src/domain/accept.ts'
 import { builtInAccount } from '../../src/domain/account.ts'
 import type { KeyActor } from '../../src/domain/actor.ts'
+import { type AddBulkUsersInput, createAddBulkUsers } from '../../src/domain/bulk-user.ts'
 import { createCallbackLinks } from '../../src/domain/callback-link.ts'
 import { type Command, createCommands, createCommit } from '../../src/domain/command.ts'
 import { putDeviceToken } from '../../src/domain/device-token.ts'
@@ -122,7 +124,9 @@ export async function openOffice(options: OfficeOptions = {}) {
   const commit = createCommit({ db: store.db, providers, guard, vault, now, published: () => {}, wake: () => {} })
   const commands = createCommands(commit, vault)
   const accept = createAccept(commands, versions)
+  const addBulkUsers = createAddBulkUsers({ db: store.db, versions, commands, guard, providers })
   const expand = createExpand({ db: store.db, versions, commit, builtIns, vault, now, log: pino({ level: 'fatal' }) })
+  const fanOut = createFanOut({ db: store.db, commit, now, log: pino({ level: 'fatal' }) })
   let held: { worker: string; jobs: readonly Claimed[] } = { worker: '', jobs: [] }
   let workers = 0
 
@@ -143,6 +147,7 @@ export async function openOffice(options: OfficeOptions = {}) {
       return accepted.requestId
     },
     run: <In, Out>(command: Command<In, Out>, input: In) => commands.run(ACTOR, command, input),
+    addBulkUsers: (jobId: string, users: AddBulkUsersInput['users']) => addBulkUsers(ACTOR, { jobId, users }, null),
     addDevice: (userId: string, token: string) => commands.run(ACTOR, putDeviceToken, { userId, input: { kind: 'post', token } }),
     /** As after the secret it was sealed with was retired. */
     async sealWithAnother(token: string): Promise<void> {
@@ -155,7 +160,7 @@ export async function openOffice(options: OfficeOptions = {}) {
       await sql`update job set run_at = date_trunc('milliseconds', now())`.execute(store.db)
       workers += 1
       const worker = `worker-${workers}`
-      const { jobs } = await claim(store.db, { worker, lane, limit: 50, kinds: ['deliver', 'expand'], after: '' })
+      const { jobs } = await claim(store.db, { worker, lane, limit: 50, kinds: ['deliver', 'expand', 'fanOut'], after: '' })
       held = { worker, jobs }
       return jobs[0] ?? null
     },
@@ -166,25 +171,11 @@ export async function openOffice(options: OfficeOptions = {}) {
       job: Claimed,
       holdsLease: Work['holdsLease'] = () => true,
       leaveSlot: Work['leaveSlot'] = () => {},
-    ): Promise<void> =>
-      createJourney(parts)(job.payload as Payload<'deliver'>, {
-        job,
-        lane: job.lane,
-        holdsLease,
-        signal: new AbortController().signal,
-        leaveSlot,
-        comesBack() {},
-      }),
+    ): Promise<void> => createJourney(parts)(job.payload as Payload<'deliver'>, { ...workOn(job), holdsLease, leaveSlot }),
     /** The same for a job that expands a request. */
-    expand: (job: Claimed): Promise<void> =>
-      expand(job.payload as Payload<'expand'>, {
-        job,
-        lane: job.lane,
-        holdsLease: () => true,
-        signal: new AbortController().signal,
-        leaveSlot() {},
-        comesBack() {},
-      }),
+    expand: (job: Claimed): Promise<void> => expand(job.payload as Payload<'expand'>, workOn(job)),
+    /** The same for one that makes the messages of a bulk job. */
+    fanOut: (job: Claimed): Promise<void> => fanOut(job.payload as Payload<'fanOut'>, workOn(job)),
     /** The message as it stands. */
     async read(messageId: string) {
       const letter = (await letters.read({ environmentId: ENVIRONMENT, messageId }))!
@@ -251,6 +242,9 @@ export async function openOffice(options: OfficeOptions = {}) {
     },
     /** From now on no plan can be kept: a fault of ours, each time. */
     breakPlans: () => sql`alter table plan add check (false)`.execute(store.db),
+    /** The same for messages, until they are mended. */
+    breakMessages: () => sql`alter table message add constraint broken check (false) not valid`.execute(store.db),
+    mendMessages: () => sql`alter table message drop constraint broken`.execute(store.db),
     /** No work waits and nothing is known of any account, as in an office that just opened. */
     async startAfresh(): Promise<void> {
       parts = { ...parts, breakers: newBreakers() }
@@ -266,6 +260,11 @@ export async function openOffice(options: OfficeOptions = {}) {
       await database.drop()
     },
   }
+}
+
+function workOn(job: Claimed): Work {
+  const signal = new AbortController().signal
+  return { job, lane: job.lane, holdsLease: () => true, signal, leaveSlot() {}, comesBack() {} }
 }
 
 /** A database's socket behind a wire. `down`: nobody answers there, as while PostgreSQL restarts. */
