@@ -75,7 +75,7 @@ interface Event {
 }
 
 function calledAccount({ ref, endpoint }: Event): CalledAccount {
-  const { id, url: version, isFailing } = endpoint
+  const { id, version, isFailing } = endpoint
   return { environmentId: ref.environmentId, id, version, isFailing, failingUntil: null }
 }
 
@@ -203,7 +203,7 @@ async function settle(parts: WebhookParts, event: Event, attempt: EndedAttempt, 
     job: work.job,
     after: afterMs === null ? 'settle' : { afterMs },
     ended: { environmentId, id, status, attempts, nextAttemptAt: afterMs === null ? null : new Date(now.getTime() + afterMs) },
-    news: { environmentId, id: endpoint.id, url: endpoint.url, at: now, worked, disable },
+    news: { environmentId, id: endpoint.id, version: endpoint.version, at: now, worked, disable },
   })
   if (isOurs && afterMs !== null) work.comesBack(afterMs)
 }

@@ -8,6 +8,7 @@ import {
   lockEndpointSecrets,
   reopenDelivery,
   runDeliveryNow,
+  runEndpointNow,
   upsertEndpoint,
 } from '../store/webhook.ts'
 import type { Command, Vault } from './command.ts'
@@ -24,6 +25,8 @@ const DAY_MS = 86_400_000
 const LONGEST_OVERLAP_MS = 7 * DAY_MS
 /** Each signs every call, in one header. */
 const MOST_SECRETS = 5
+/** What waits because its endpoint rests after failures waits no longer (delivery/webhook-call.ts). */
+const LONGEST_WAIT_MS = 120_000
 
 export interface PutWebhookEndpointInput {
   readonly id: string
@@ -47,7 +50,8 @@ interface KeptSecret {
 
 /**
  * Makes an endpoint, with a secret, or replaces it: its secret stays, whatever becomes of its URL, and that it failed is
- * forgotten. The URL is one that may be called by whoever names it (channels/address.ts), and is judged again at each call.
+ * forgotten: what waits since it rests, and what is due soon anyway, is called for at once. The URL is one that may be called by
+ * whoever names it (channels/address.ts), and is judged again at each call.
  */
 export const putWebhookEndpoint: Command<PutWebhookEndpointInput, PutWebhookEndpoint> = async (scope, input) => {
   const { environmentId } = scope.actor
@@ -56,13 +60,17 @@ export const putWebhookEndpoint: Command<PutWebhookEndpointInput, PutWebhookEndp
   if (refused !== null) throw badInput(['input', 'url'], refused)
   const events = checkEvents(input.events)
   const secret = newSecret()
+  const description = checkDescription(input.description ?? null)
+  // Jobs and deliveries are locked before endpoints, by all who lock several of them.
+  const fairnessKey = fairnessOfEndpoint(environmentId, input.id)
+  if (input.enabled) await runEndpointNow(scope.tx, { environmentId, fairnessKey, withinMs: LONGEST_WAIT_MS, now: scope.now })
   const isNew = await upsertEndpoint(scope.tx, {
     environment_id: environmentId,
     id: input.id,
     url: input.url,
     events,
     enabled: input.enabled,
-    description: checkDescription(input.description ?? null),
+    description,
     secrets: seal(scope.vault, environmentId, input.id, [{ secret, until: null }]),
     updated_at: scope.now,
   })

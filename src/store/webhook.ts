@@ -7,16 +7,23 @@ import type { Db, Tx } from './database.ts'
  * so cannot deadlock.
  */
 
-/** Puts the whole endpoint but for its secrets, which stay where it has some. True: it is new. */
+/**
+ * Puts the whole endpoint but for its secrets, which stay where it has some. Each time `updated_at` becomes another: what is
+ * learned of an endpoint holds for one of them. True: it is new.
+ */
 export async function upsertEndpoint(tx: Tx, row: Insertable<WebhookEndpoint>): Promise<boolean> {
   const { environment_id, id, secrets, ...rest } = row
   const put = await tx
     .insertInto('webhook_endpoint')
     .values(row)
     .onConflict((conflict) =>
-      conflict
-        .columns(['environment_id', 'id'])
-        .doUpdateSet({ ...rest, description: rest.description ?? null, disabled_reason: null, failing_since: null }),
+      conflict.columns(['environment_id', 'id']).doUpdateSet({
+        ...rest,
+        description: rest.description ?? null,
+        disabled_reason: null,
+        failing_since: null,
+        updated_at: sql`greatest(excluded.updated_at, webhook_endpoint.updated_at + interval '1 millisecond')`,
+      }),
     )
     .returning('secrets')
     .executeTakeFirstOrThrow()
@@ -83,6 +90,32 @@ export async function reopenDelivery(tx: Tx, environmentId: string, id: string, 
     where environment_id = ${environmentId} and id = ${id}`.execute(tx)
 }
 
+/** Of what a put endpoint starts anew with, so much is called for at once; the rest follows when its time comes. */
+const MOST_AT_ONCE = 100
+
+/** What is due soon is due now: it may wait for no more than that the endpoint, as it was before, rests. */
+export async function runEndpointNow(
+  tx: Tx,
+  { environmentId, fairnessKey, withinMs, now }: { environmentId: string; fairnessKey: string; withinMs: number; now: Date },
+): Promise<void> {
+  const { rows } = await sql<{ id: string }>`
+    with waiting as (
+      select id from job
+      where lane = 'webhook' and fairness_key = ${fairnessKey} and holder is null
+        and run_at > now() and run_at < now() + ${withinMs}::float8 * interval '1 millisecond'
+      order by run_at, id limit ${MOST_AT_ONCE} for update skip locked
+    )
+    update job set run_at = date_trunc('milliseconds', now()) where id = any(array(select id from waiting))
+    returning payload ->> 'deliveryId' as id`.execute(tx)
+  await lockWebhooks(
+    tx,
+    rows.map(({ id }) => ({ environmentId, id })),
+  )
+  await sql`
+    update webhook_delivery set next_attempt_at = ${now}
+    where environment_id = ${environmentId} and id = any(${rows.map(({ id }) => id)}) and status = 'PENDING'`.execute(tx)
+}
+
 /** Has a job that waits for its next try run at once. One in somebody's hands is being tried already. */
 export async function runDeliveryNow(
   tx: Tx,
@@ -138,9 +171,10 @@ export interface DueWebhook {
   readonly endpoint: DueEndpoint | null
 }
 
-/** isFailing: its last call, by whichever process, failed. */
+/** version: another after each change of its settings. isFailing: its last call, by whichever process, failed. */
 export interface DueEndpoint {
   readonly id: string
+  readonly version: string
   readonly url: string
   readonly enabled: boolean
   readonly isFailing: boolean
@@ -163,7 +197,7 @@ export async function readDueWebhook(db: Db, environmentId: string, id: string):
              from delivery m where m.environment_id = d.environment_id and m.message_id = d.message_id
            ) end as deliveries,
            case when e.id is not null
-             then json_build_object('id', e.id, 'url', e.url, 'enabled', e.enabled, 'isFailing', e.failing_since is not null,
+             then json_build_object('id', e.id, 'version', e.updated_at, 'url', e.url, 'enabled', e.enabled, 'isFailing', e.failing_since is not null,
                                     'secrets', e.secrets) end as endpoint
     from webhook_delivery d
     left join webhook_endpoint e on e.environment_id = d.environment_id and e.id = d.endpoint_id
@@ -249,7 +283,7 @@ export interface EndpointNews {
   readonly environmentId: string
   readonly id: string
   /** That was called: of another nothing is said. */
-  readonly url: string
+  readonly version: string
   readonly at: Date
   readonly worked: boolean
   /** It asked for no more calls, and is disabled for this reason. */
@@ -275,9 +309,9 @@ export async function tellOfEndpoints(
   if (news.length === 0) return []
   const { rows } = await sql<DisabledEndpoint>`
     with news as (
-      select "environmentId", id, url, max(at) as at, bool_or(worked) as worked, max(disable) as disable
+      select "environmentId", id, version, max(at) as at, bool_or(worked) as worked, max(disable) as disable
       from jsonb_to_recordset(${JSON.stringify(news)}::jsonb)
-        as n("environmentId" text, id text, url text, at timestamptz, worked boolean, disable text)
+        as n("environmentId" text, id text, version timestamptz, at timestamptz, worked boolean, disable text)
       group by 1, 2, 3
     ),
     held as (
@@ -285,7 +319,7 @@ export async function tellOfEndpoints(
              case when n.disable is not null then n.disable
                   when not n.worked and e.failing_since < n.at - ${tooLong.ms}::float8 * interval '1 millisecond'
                   then ${tooLong.reason}::text end as reason
-      from webhook_endpoint e join news n on e.environment_id = n."environmentId" and e.id = n.id and e.url = n.url
+      from webhook_endpoint e join news n on e.environment_id = n."environmentId" and e.id = n.id and e.updated_at = n.version
       where e.enabled and (
         n.disable is not null or n.worked = (e.failing_since is not null)
         or e.failing_since < n.at - ${tooLong.ms}::float8 * interval '1 millisecond'

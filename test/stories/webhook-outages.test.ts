@@ -1,14 +1,26 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { CreateApiKeyDocument, PutEnvironmentDocument, PutWebhookEndpointDocument, SendDocument } from '../generated/graphql.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  CreateApiKeyDocument,
+  DeleteWebhookEndpointDocument,
+  PutEnvironmentDocument,
+  PutWebhookEndpointDocument,
+  SendDocument,
+  WebhookDeliveriesDocument,
+  WebhookEndpointDocument,
+  WebhookEndpointsDocument,
+} from '../generated/graphql.ts'
 import type { Client } from '../support/client.ts'
 import { dataOf, type House, house, MODES } from '../support/house.ts'
 import { answering, type Receiver, startReceiver } from '../support/http.ts'
 import { scaled } from '../support/scale.ts'
 
+const LATE = { timeout: 20_000, interval: 50 }
+
 for (const mode of MODES) {
   describe(mode, () => {
     let home: House
     let place: Receiver
+    const mails: string[] = []
 
     beforeAll(async () => {
       place = await startReceiver()
@@ -22,13 +34,23 @@ for (const mode of MODES) {
       place.received.length = 0
       place.answer = answering(200)
     })
+    afterEach(async () => {
+      // What a mail has yet to become is none of the next test's endpoints' business.
+      await home.settled(mails.splice(0))
+      const { webhookEndpoints } = dataOf(await home.client.send(WebhookEndpointsDocument, {}))
+      for (const { id } of webhookEndpoints) dataOf(await home.client.send(DeleteWebhookEndpointDocument, { id }))
+    })
 
     const put = async (id: string, { client = home.client, url = place.url } = {}) =>
       dataOf(await client.send(PutWebhookEndpointDocument, { id, input: { url: `${url}/${id}` } })).putWebhookEndpoint
-    const sendMail = async (client: Client = home.client) => {
-      const input = { to: [{ email: 'ada@example.com' }], content: { title: 'Ding', body: 'Dong' } }
-      dataOf(await client.send(SendDocument, { input }))
-    }
+    const mail = { to: [{ email: 'ada@example.com' }], content: { title: 'Ding', body: 'Dong' } }
+    const sendMail = async () => void mails.push(await home.send(mail))
+    const sendElsewhere = async (client: Client) => void dataOf(await client.send(SendDocument, { input: mail }))
+    const read = async (id: string) => dataOf(await home.client.send(WebhookEndpointDocument, { id })).webhookEndpoint!
+    const codesOf = async (id: string) =>
+      dataOf(await home.client.send(WebhookDeliveriesDocument, { id, first: 100 })).webhookEndpoint!.deliveries.nodes.map(
+        ({ attempts }) => attempts.at(-1)?.code,
+      )
     const at = (path: string) => place.received.filter((one) => one.path === `/${path}`)
     const enterAnother = async (id: string) => {
       dataOf(await home.client.send(PutEnvironmentDocument, { id, input: { name: id } }))
@@ -46,7 +68,7 @@ for (const mode of MODES) {
         await put('quick')
         for (let count = 0; count < 8; count += 1) {
           await sendMail()
-          await sendMail(other)
+          await sendElsewhere(other)
         }
         await expect.poll(() => at('quick').length, { timeout: 10_000, interval: 50 }).toBe(24)
         // Later, too, when the first calls have timed out and others are made.
@@ -59,5 +81,42 @@ for (const mode of MODES) {
         await Promise.all(places.map((one) => one.close()))
       }
     }, 180_000)
+
+    test('A call that was under way when its endpoint was put again says nothing of it any more', async () => {
+      await put('again')
+      const held: (() => void)[] = []
+      place.answer = (response) => void held.push(() => response.writeHead(410).end())
+      await sendMail()
+      await expect.poll(() => held.length, LATE).toBeGreaterThan(0)
+      place.answer = answering(200)
+      await put('again')
+      for (const answer of held) answer()
+      await expect.poll(async () => (await codesOf('again')).includes('410'), LATE).toBe(true)
+      await sendMail()
+      await expect.poll(async () => (await codesOf('again')).filter((code) => code === '200').length, LATE).toBe(6 - held.length)
+      expect((await read('again')).enabled).toBe(true)
+    })
+
+    // In one process, so that it is known how long its breaker is open.
+    test.runIf(mode === 'embedded and in process')(
+      'Put again after failures, an endpoint is called at once',
+      async () => {
+        await put('anew')
+        const times: number[] = []
+        place.answer = (response) => {
+          times.push(performance.now())
+          response.writeHead(500).end()
+        }
+        for (let count = 0; count < 4; count += 1) await sendMail()
+        // The first call after a rest failed as well, so the next rest is of eight seconds at least.
+        const hasRested = () => times.some((time, index) => index > 0 && time - times[index - 1]! > 3_000)
+        await expect.poll(hasRested, LATE).toBe(true)
+        place.answer = answering(200)
+        place.received.length = 0
+        await put('anew')
+        await expect.poll(() => at('anew').length, { timeout: 5_000, interval: 20 }).toBeGreaterThanOrEqual(1)
+      },
+      60_000,
+    )
   })
 }
