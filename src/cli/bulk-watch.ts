@@ -21,7 +21,11 @@ const RUN = `mutation ($id: ID!) { runBulkJob(id: $id) { ${STATE} } }`
 
 /** Null where the server knows no such job. */
 export async function readJob(api: Api, id: string, persistence: Persistence): Promise<JobState | null> {
-  return (await persist(() => api.call<{ bulkJob: JobState | null }>(JOB, { id }), persistence)).bulkJob
+  return persist(() => askForJob(api, id), persistence)
+}
+
+async function askForJob(api: Api, id: string): Promise<JobState | null> {
+  return (await api.call<{ bulkJob: JobState | null }>(JOB, { id })).bulkJob
 }
 
 /** Starts a job, or finds that an earlier call did, whose answer was lost. */
@@ -37,30 +41,42 @@ const FIRST_REST_MS = 250
 const LONGEST_REST_MS = 10_000
 
 /**
- * Follows a job to its end, whatever happens to the connection.
+ * Follows a job to its end, whatever happens to the connection. After each cut the server is asked by a call as well: a socket that
+ * is refused says neither why nor whether it was the server.
  *
  * @returns how it stands then: no message is under way
+ * @throws what the server refuses for good; what the last call threw, where nothing was heard for as long as patience lasts
  */
 export async function watchJob(
   api: Api,
   id: string,
   show: (job: JobState) => void,
-  { signal, complain }: Persistence,
+  { signal, complain, patienceMs }: Persistence,
 ): Promise<JobState> {
+  let heardAt = performance.now()
+  const hear = (job: JobState): JobState => {
+    heardAt = performance.now()
+    show(job)
+    return job
+  }
   for (let restMs = FIRST_REST_MS; ; restMs = Math.min(LONGEST_REST_MS, restMs * 2)) {
-    let last: JobState | null = null
     try {
       for await (const { bulkJobProgress: job } of api.follow<{ bulkJobProgress: JobState }>(PROGRESS, { id }, signal)) {
-        last = job
         restMs = FIRST_REST_MS
-        show(job)
+        if (hasEnded(hear(job))) return job
       }
     } catch (error) {
       if (error instanceof CallError && error.code !== null && !passes(error)) throw error
       complain('The connection was cut. Trying again.')
     }
     signal.throwIfAborted()
-    if (last !== null && hasEnded(last)) return last
+    try {
+      const job = await askForJob(api, id)
+      if (job === null) throw new Error(`The server has no job '${id}' any more.`)
+      if (hasEnded(hear(job))) return job
+    } catch (error) {
+      if (!passes(error) || performance.now() - heardAt > patienceMs) throw error
+    }
     await sleep(restMs, undefined, { signal })
   }
 }
