@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { badInput, notFound, Refusal } from '../errors.ts'
 import {
+  countEndpoints,
   deleteEndpoint,
   endpointIsEnabled,
   keepEndpointSecrets,
@@ -19,6 +20,8 @@ import { checkSlug } from './id.ts'
 const WEBHOOK_EVENTS: readonly string[] = ['message:updated']
 
 const MOST_DESCRIPTION = 1_000
+/** Of an environment: each change of a message writes an event for each of them, in the transaction of that change. */
+const MOST_ENDPOINTS = 50
 /** Standard Webhooks 1.0 asks for 24 to 64 bytes. */
 const SECRET_BYTES = 32
 const DAY_MS = 86_400_000
@@ -74,6 +77,9 @@ export const putWebhookEndpoint: Command<PutWebhookEndpointInput, PutWebhookEndp
     secrets: seal(scope.vault, environmentId, input.id, [{ secret, until: null }]),
     updated_at: scope.now,
   })
+  if (isNew && (await countEndpoints(scope.tx, environmentId)) > MOST_ENDPOINTS) {
+    throw new Refusal('CONFLICT', `An environment has at most ${MOST_ENDPOINTS} webhook endpoints: delete one first.`)
+  }
   return { id: input.id, secret: isNew ? secret : null }
 }
 

@@ -30,6 +30,14 @@ export async function upsertEndpoint(tx: Tx, row: Insertable<WebhookEndpoint>): 
   return put.secrets === secrets
 }
 
+/** How many an environment has. Those of one transaction after another: nobody else's is left out. */
+export async function countEndpoints(tx: Tx, environmentId: string): Promise<number> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`webhook-endpoint/${environmentId}`}, 0))`.execute(tx)
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int from webhook_endpoint where environment_id = ${environmentId}`.execute(tx)
+  return rows[0]!.count
+}
+
 /** With its deliveries. False where there was none. */
 export async function deleteEndpoint(tx: Tx, environmentId: string, id: string): Promise<boolean> {
   await sql`

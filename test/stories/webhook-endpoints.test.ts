@@ -451,6 +451,24 @@ for (const mode of MODES) {
       expect(dataOf(await home.client.send(WebhookEndpointDocument, { id: 'bad' })).webhookEndpoint).toBeNull()
     })
 
+    test('An environment has at most fifty endpoints, also of those that are put at the same time', async () => {
+      const url = 'https://example.com/'
+      const putAt = (index: number) =>
+        home.clients[index % home.clients.length]!.send(PutWebhookEndpointDocument, { id: `many-${index}`, input: { url } })
+      for (let index = 0; index < 45; index += 1) dataOf(await putAt(index))
+      const last = await Promise.all(Array.from({ length: 10 }, (_, index) => putAt(45 + index)))
+      expect(last.filter(({ errors }) => errors.length === 0)).toHaveLength(5)
+      const refused = last.filter(({ errors }) => errors.length > 0)
+      expect(refused.map((one) => refusalOf(one).code)).toEqual(Array(5).fill('CONFLICT'))
+      expect(refused[0]!.errors[0]!.message).toContain('at most 50 webhook endpoints')
+      const { webhookEndpoints } = dataOf(await home.client.send(WebhookEndpointsDocument, {}))
+      expect(webhookEndpoints).toHaveLength(50)
+      // One that is there may be put, and another once there is room.
+      dataOf(await putAt(0))
+      dataOf(await home.client.send(DeleteWebhookEndpointDocument, { id: 'many-0' }))
+      dataOf(await putAt(99))
+    })
+
     test('Ids and overlaps that cannot be are refused by name', async () => {
       const badId = await home.client.send(PutWebhookEndpointDocument, { id: 'a b', input: { url: 'https://example.com/' } })
       expect(refusalOf(badId)).toEqual({ code: 'BAD_USER_INPUT', path: 'id' })
