@@ -4,6 +4,7 @@ import { createApi } from './api.ts'
 import { UsageError } from './bulk-flaw.ts'
 import { add, finish, openJob, openState, StillSending } from './bulk-import.ts'
 import { START } from './bulk-line.ts'
+import { lockFile } from './bulk-lock.ts'
 import { BULK_USAGE, type BulkOptions, readOptions } from './bulk-options.ts'
 import { createMeter, type Screen } from './bulk-progress.ts'
 import { openRejects } from './bulk-reject.ts'
@@ -105,7 +106,10 @@ async function send(
 ): Promise<number> {
   const meter = createMeter(stderr, () => performance.now())
   const { url, key } = await findServer(env)
-  const keeper = createKeeper(options.path === null ? null : `${options.path}.carillon.json`)
+  const kept = options.path === null ? null : `${options.path}.carillon.json`
+  if (kept !== null) stack.defer(await lockFile(kept, 'How far the import is'))
+  stack.defer(await lockFile(options.rejects, 'The reject file'))
+  const keeper = createKeeper(kept)
   const found = await openState(options, url, keeper)
   if (found.outcome !== null) {
     stdout.write(`\n  This was sent already, and nothing is sent now; with --again it is sent to everybody once more.\n`)
