@@ -12,7 +12,7 @@ import {
   runEndpointNow,
   upsertEndpoint,
 } from '../store/webhook.ts'
-import type { Command, Vault } from './command.ts'
+import type { Command, Scope, Vault } from './command.ts'
 import { durationMs } from './duration.ts'
 import { checkSlug } from './id.ts'
 
@@ -26,6 +26,8 @@ const MOST_ENDPOINTS = 50
 const SECRET_BYTES = 32
 const DAY_MS = 86_400_000
 const LONGEST_OVERLAP_MS = 7 * DAY_MS
+/** What URL parsers drop, or take for something else. */
+const AMBIGUOUS = /[\s\\\p{Cc}]/u
 /** Each signs every call, in one header. */
 const MOST_SECRETS = 5
 /** What waits because its endpoint rests after failures waits no longer (delivery/webhook-call.ts). */
@@ -59,8 +61,7 @@ interface KeptSecret {
 export const putWebhookEndpoint: Command<PutWebhookEndpointInput, PutWebhookEndpoint> = async (scope, input) => {
   const { environmentId } = scope.actor
   checkSlug(input.id, ['id'])
-  const refused = scope.guard.refuseUrl(input.url)
-  if (refused !== null) throw badInput(['input', 'url'], refused)
+  const url = checkUrl(scope, input.url)
   const events = checkEvents(input.events)
   const secret = newSecret()
   const description = checkDescription(input.description ?? null)
@@ -70,7 +71,7 @@ export const putWebhookEndpoint: Command<PutWebhookEndpointInput, PutWebhookEndp
   const isNew = await upsertEndpoint(scope.tx, {
     environment_id: environmentId,
     id: input.id,
-    url: input.url,
+    url,
     events,
     enabled: input.enabled,
     description,
@@ -167,6 +168,15 @@ function unexpired(secrets: readonly KeptSecret[], now: Date): readonly KeptSecr
 
 function sooner(until: string | null, end: Date): string {
   return until !== null && new Date(until) < end ? until : end.toISOString()
+}
+
+/** The URL as it is called and shown: what a browser makes of it, which leaves nothing to be read in two ways. */
+function checkUrl({ guard }: Pick<Scope, 'guard'>, text: string): string {
+  if (AMBIGUOUS.test(text)) throw badInput(['input', 'url'], 'The URL must not hold blanks, backslashes or control characters.')
+  const url = URL.parse(text)?.href ?? text
+  const refused = guard.refuseUrl(url)
+  if (refused !== null) throw badInput(['input', 'url'], refused)
+  return url
 }
 
 function checkEvents(events: readonly string[]): string[] {

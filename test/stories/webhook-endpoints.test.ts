@@ -441,6 +441,11 @@ for (const mode of MODES) {
       ['a url inside', { url: 'http://10.0.0.1/' }, 'input.url'],
       ['no url', { url: 'nowhere' }, 'input.url'],
       ['a url with a password', { url: 'https://me:secret@example.com/' }, 'input.url'],
+      ['a backslash in its url', { url: 'https://8.8.8.8\\@127.0.0.1/' }, 'input.url'],
+      ['a tab in its url', { url: 'https://exa\tmple.com/' }, 'input.url'],
+      ['a blank in its url', { url: 'https://example.com/a b' }, 'input.url'],
+      ['a blank before its url', { url: ' https://example.com/' }, 'input.url'],
+      ['a url that is too long in its normal form', { url: `https://example.com/${'ä'.repeat(1_000)}` }, 'input.url'],
       ['no events', { events: [] }, 'input.events'],
       ['an unknown event', { events: ['message:updated', 'message:eaten'] }, 'input.events.1'],
       ['a long description', { description: 'x'.repeat(1_001) }, 'input.description'],
@@ -467,6 +472,16 @@ for (const mode of MODES) {
       dataOf(await putAt(0))
       dataOf(await home.client.send(DeleteWebhookEndpointDocument, { id: 'many-0' }))
       dataOf(await putAt(99))
+    })
+
+    test.each([
+      ['https://EXAMPLE.com:443/a/../b', 'https://example.com/b'],
+      ['https://ex%61mple.com', 'https://example.com/'],
+      ['https://bücher.example/ä', 'https://xn--bcher-kva.example/%C3%A4'],
+      ['https://8.8.8.8#@127.0.0.1/', 'https://8.8.8.8/#@127.0.0.1/'],
+    ])('The URL %s is kept and shown as %s', async (url, normal) => {
+      expect((await put('normal', { url })).endpoint.url).toBe(normal)
+      expect((await read('normal')).url).toBe(normal)
     })
 
     test('Ids and overlaps that cannot be are refused by name', async () => {
