@@ -7,7 +7,14 @@ import { MESSAGE_TIMEOUT_MS } from '../domain/route.ts'
 import type { Definition } from '../domain/send.ts'
 import { fairnessOfJob, type Held, type Payload, type Perform, type Work } from '../queue/kinds.ts'
 import { confirm, postpone, settle } from '../queue/settle.ts'
-import { type BulkJobChange, type BulkJobState, changeBulkJob, lockBulkJob, noteFault } from '../store/bulk-job.ts'
+import {
+  type BulkJobChange,
+  type BulkJobState,
+  changeBulkJob,
+  lockBulkJob,
+  noteFault,
+  readJobDefinition,
+} from '../store/bulk-job.ts'
 import {
   type AddressedMessage,
   type BulkUserPlace,
@@ -116,7 +123,8 @@ async function makePage(
     await letGo(tx, held, job)
     return false
   }
-  const page: Page = { environmentId, job, definition: job.definition as Definition }
+  const definition = (await readJobDefinition(tx, environmentId, jobId)) as Definition
+  const page: Page = { environmentId, job, definition }
   const change = job.retried === null ? await placeUsers(scope, page) : await sendAgain(scope, page, job.retried)
   await changeBulkJob(tx, environmentId, jobId, change, now)
   const goesOn = change.status === undefined

@@ -2,7 +2,7 @@ import { badInput, notFound, Refusal } from '../errors.ts'
 import type { BulkJobStatus } from '../generated/tables.ts'
 import { hold, release } from '../queue/hold.ts'
 import { fairnessOfJob, lineOfJob } from '../queue/kinds.ts'
-import { type BulkJobState, changeBulkJob, insertBulkJob, lockBulkJob } from '../store/bulk-job.ts'
+import { type BulkJobState, changeBulkJob, insertBulkJob, lockBulkJob, readJobDefinition } from '../store/bulk-job.ts'
 import { hasFailedMessages } from '../store/bulk-user.ts'
 import { insertMessages } from '../store/message.ts'
 import { findMissing } from '../store/reference.ts'
@@ -62,9 +62,10 @@ export const runBulkJob: Command<{ readonly id: string }, string> = async (scope
   const { environmentId } = actor
   const job = await lockKnown(scope, id)
   if (job.status !== 'CREATED') throw alreadyRun(job)
-  const { requestId, definition } = job
+  const { requestId } = job
   const mode = modeOf(actor)
-  refuseExpired(definition as Definition, now)
+  const definition = (await readJobDefinition(tx, environmentId, id)) as Definition
+  refuseExpired(definition, now)
   await insertMessages(tx, [{ environmentId, id: requestId, mode, definition, expansion: { jobId: id }, acceptedAt: now }], [])
   await changeBulkJob(tx, environmentId, id, { status: 'PROCESSING', mode, startedAt: now }, now)
   fanOut(scope, id)
@@ -139,11 +140,11 @@ export const cancelBulkJob: Command<{ readonly id: string }, string> = async (sc
 export const retryBulkJob: Command<{ readonly id: string }, string> = async (scope, { id }) => {
   const { tx, actor, now } = scope
   const { environmentId } = actor
-  const { status, mode, requestId, definition, round } = await lockKnown(scope, id)
+  const { status, mode, requestId, round } = await lockKnown(scope, id)
   if (status !== 'COMPLETED') throw cannot('retried', status)
   refuseInEarnest(actor, mode)
   if (!(await hasFailedMessages(tx, environmentId, requestId))) return id
-  refuseExpired(definition as Definition, now)
+  refuseExpired((await readJobDefinition(tx, environmentId, id)) as Definition, now)
   if (await isCanceled(tx, environmentId, requestId)) throw new Refusal('CONFLICT', 'The request of this job was canceled.')
   if (round >= LAST_ROUND) throw new Refusal('CONFLICT', `A job is retried ${LAST_ROUND} times at most.`)
   const again = { status: 'PROCESSING', round: round + 1, retried: '', completedAt: null } as const

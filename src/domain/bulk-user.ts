@@ -1,6 +1,6 @@
 import { badInput, notFound, Refusal, type RefusalCode } from '../errors.ts'
 import type { BulkJobRow, BulkUserRow } from '../store/bulk.read.ts'
-import { countReceived, lockBulkJob, readBulkJobState } from '../store/bulk-job.ts'
+import { countReceived, lockBulkJob, readJobTemplate } from '../store/bulk-job.ts'
 import { insertBulkUsers } from '../store/bulk-user.ts'
 import type { Db } from '../store/database.ts'
 import { findMissing, type Reference } from '../store/reference.ts'
@@ -59,12 +59,11 @@ interface AddParts extends RecipientRules {
  */
 export function createAddBulkUsers(parts: AddParts): AddBulkUsers {
   return async (actor, { jobId, users }, key) => {
-    const job = await readBulkJobState(parts.db, actor.environmentId, jobId)
-    if (job === null) throw notFound('bulk job', jobId)
-    const definition = job.definition as Definition
+    const held = (await readJobTemplate(parts.db, actor.environmentId, jobId)) as HeldAgainst | null
+    if (held === null) throw notFound('bulk job', jobId)
     const checked = await checkEach(users, parts)
-    const schema = await readSchema(parts, actor.environmentId, definition)
-    const judged = schema === undefined ? checked : await judgeEach(checked, schema, definition)
+    const schema = await readSchema(parts, actor.environmentId, held)
+    const judged = schema === undefined ? checked : await judgeEach(checked, schema, held)
     return parts.commands.run(actor, add, { jobId, users: judged }, key)
   }
 }
@@ -127,7 +126,10 @@ function refused(index: number, { code, message }: Refusal, recipient: string | 
   return { index, code, error: message.toWellFormed(), recipient }
 }
 
-async function readSchema({ db, versions }: AddParts, environmentId: string, definition: Definition) {
+/** What of a job's message its users' data are held against. */
+type HeldAgainst = Pick<Definition, 'template' | 'data'>
+
+async function readSchema({ db, versions }: AddParts, environmentId: string, definition: HeldAgainst) {
   const template: TemplateDraft | undefined = await readTemplateOf(db, versions, { environmentId, definition })
   return template?.dataSchema
 }
@@ -136,7 +138,7 @@ async function readSchema({ db, versions }: AddParts, environmentId: string, def
 async function judgeEach(
   checked: readonly Checked[],
   schema: NonNullable<TemplateDraft['dataSchema']>,
-  { data: shared }: Definition,
+  { data: shared }: HeldAgainst,
 ): Promise<readonly Checked[]> {
   const own = checked.map((one, place) => ({ place, data: isRefused(one) ? null : (one.to.data ?? null) }))
   const tooMany = refuseMany(

@@ -10,7 +10,7 @@ import { refuseData } from './template-data.ts'
 /** Something that may name a template. */
 interface Naming {
   readonly environmentId: string
-  readonly definition: Definition
+  readonly definition: Pick<Definition, 'template'>
 }
 
 /** What of a send its template has to do with. verdict: what was found of its data before it is settled. */
@@ -120,7 +120,7 @@ function settleBy<S extends Settling>(input: S, { topicId, dataSchema }: Templat
 export async function readDefinitions(
   db: Db,
   versions: TemplateVersions,
-  namings: readonly Naming[],
+  namings: readonly (Naming & { readonly definition: Definition })[],
 ): Promise<readonly Definition[]> {
   const bodies = await readBodies(db, versions, namings)
   return namings.map((naming) => {

@@ -18,7 +18,6 @@ export interface BulkJobState {
   readonly id: string
   readonly mode: ApiKeyMode
   readonly status: BulkJobStatus
-  readonly definition: unknown
   readonly requestId: string
   readonly startedAt: Date | null
   /** When its last message was made; null where messages are still to be made. */
@@ -46,12 +45,31 @@ export async function insertBulkJob(tx: Tx, job: NewBulkJob): Promise<void> {
     .execute()
 }
 
-const STATE = sql`id, mode, status, definition, request_id as "requestId", started_at as "startedAt", completed_at as "completedAt", placed, round, retried`
+const STATE = sql`id, mode, status, request_id as "requestId", started_at as "startedAt", completed_at as "completedAt", placed, round, retried`
 
 /** Null where there is none. */
 export async function readBulkJobState(db: Db, environmentId: string, id: string): Promise<BulkJobState | null> {
   const { rows } = await sql<BulkJobState>`
     select ${STATE} from bulk_job where environment_id = ${environmentId} and id = ${id}`.execute(db)
+  return rows[0] ?? null
+}
+
+/** The message that every user of a job gets, which may be some megabytes; null where there is no such job. */
+export async function readJobDefinition(db: Db, environmentId: string, id: string): Promise<unknown> {
+  const { rows } = await sql<{ definition: unknown }>`
+    select definition from bulk_job where environment_id = ${environmentId} and id = ${id}`.execute(db)
+  return rows[0]?.definition ?? null
+}
+
+/** What of it the data of a user are held against: its template, and its own data where it has one. Null where there is no such job. */
+export async function readJobTemplate(
+  db: Db,
+  environmentId: string,
+  id: string,
+): Promise<{ readonly template: unknown; readonly data: unknown } | null> {
+  const { rows } = await sql<{ template: unknown; data: unknown }>`
+    select definition -> 'template' as template, case when definition ? 'template' then definition -> 'data' end as data
+    from bulk_job where environment_id = ${environmentId} and id = ${id}`.execute(db)
   return rows[0] ?? null
 }
 
