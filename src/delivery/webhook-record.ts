@@ -1,4 +1,4 @@
-import { LONGEST_FAILING_MS } from '../domain/webhook-retry.ts'
+import { FAILURES_APART_MS, LONGEST_FAILING_MS } from '../domain/webhook-retry.ts'
 import type { Held } from '../queue/kinds.ts'
 import type { Db, Tx } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
@@ -34,7 +34,11 @@ export interface WebhookEntry {
  */
 export type WriteWebhook = (entry: WebhookEntry) => Promise<boolean>
 
-const TOO_LONG = { ms: LONGEST_FAILING_MS, reason: 'Every call has failed for five days.' }
+const TOO_LONG = {
+  ms: LONGEST_FAILING_MS,
+  apartMs: FAILURES_APART_MS,
+  reason: 'Every call has failed for five days.',
+}
 
 export function createWebhookRecord(parts: {
   readonly db: Db

@@ -46,3 +46,6 @@ export function restBefore(tries: WebhookTries, retryAfterMs: number, now: Date,
 
 /** An endpoint all of whose calls failed for so long is disabled. */
 export const LONGEST_FAILING_MS = 120 * HOUR
+
+/** Where none failed for so long, that time begins anew: longer than any rest of ours. */
+export const FAILURES_APART_MS = 48 * HOUR

@@ -304,17 +304,22 @@ export interface DisabledEndpoint {
   readonly reason: string
 }
 
+/** Of the time of the last failure so much may be missing, so that not every failure changes the row. */
+const FAILED_TO_MS = 3_600_000
+
 /**
  * Notes since when endpoints fail, and disables those that have for too long. Rows change only where something is new.
  *
- * @param tooLong in milliseconds, and the reason that is given then
+ * @param tooLong in milliseconds, and the reason that is given then. apartMs: a failure that comes so long after the last one is the
+ * first of others
  */
 export async function tellOfEndpoints(
   tx: Tx,
   news: readonly EndpointNews[],
-  tooLong: { readonly ms: number; readonly reason: string },
+  tooLong: { readonly ms: number; readonly apartMs: number; readonly reason: string },
 ): Promise<readonly DisabledEndpoint[]> {
   if (news.length === 0) return []
+  const before = (ms: number) => sql`n.at - ${ms}::float8 * interval '1 millisecond'`
   const { rows } = await sql<DisabledEndpoint>`
     with news as (
       select "environmentId", id, version, max(at) as at, bool_or(worked) as worked, max(disable) as disable
@@ -323,25 +328,30 @@ export async function tellOfEndpoints(
       group by 1, 2, 3
     ),
     held as (
-      select e.environment_id, e.id, n.at, n.worked,
-             case when n.disable is not null then n.disable
-                  when not n.worked and e.failing_since < n.at - ${tooLong.ms}::float8 * interval '1 millisecond'
-                  then ${tooLong.reason}::text end as reason
+      select e.environment_id, e.id, n.at, n.worked, n.disable,
+             case when e.failed_at > ${before(tooLong.apartMs)} then e.failing_since end as since
       from webhook_endpoint e join news n on e.environment_id = n."environmentId" and e.id = n.id and e.updated_at = n.version
       where e.enabled and (
-        n.disable is not null or n.worked = (e.failing_since is not null)
-        or e.failing_since < n.at - ${tooLong.ms}::float8 * interval '1 millisecond'
+        n.disable is not null
+        or case when n.worked then e.failing_since is not null else coalesce(e.failed_at < ${before(FAILED_TO_MS)}, true) end
+        or e.failing_since < ${before(tooLong.ms)}
       )
       order by e.environment_id, e.id
       for no key update of e
     ),
+    judged as (
+      select *, coalesce(disable, case when not worked and since < at - ${tooLong.ms}::float8 * interval '1 millisecond'
+                                       then ${tooLong.reason}::text end) as reason
+      from held
+    ),
     told as (
       update webhook_endpoint e
-      set failing_since = case when held.worked then null else coalesce(e.failing_since, held.at) end,
-          enabled = held.reason is null, disabled_reason = held.reason,
-          updated_at = case when held.reason is null then e.updated_at else held.at end
-      from held where e.environment_id = held.environment_id and e.id = held.id
-      returning e.environment_id as "environmentId", e.id, held.reason
+      set failing_since = case when j.worked then null else coalesce(j.since, j.at) end,
+          failed_at = case when j.worked then null else j.at end,
+          enabled = j.reason is null, disabled_reason = j.reason,
+          updated_at = case when j.reason is null then e.updated_at else j.at end
+      from judged j where e.environment_id = j.environment_id and e.id = j.id
+      returning e.environment_id as "environmentId", e.id, j.reason
     )
     select * from told where reason is not null`.execute(tx)
   return rows

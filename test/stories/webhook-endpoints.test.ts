@@ -262,15 +262,39 @@ for (const mode of MODES) {
       await expect
         .poll(async () => (await deliveriesOf('failing')).filter(({ attempts }) => attempts[0]?.endedAt).length, LATE)
         .toBe(3)
-      ahead = 119 * HOUR
-      const [one, other] = await deliveriesOf('failing', { status: 'PENDING' })
-      await resend(one!.id)
-      await expect.poll(async () => (await deliveriesOf('failing', { status: 'FAILED' })).length, LATE).toBe(1)
+      const failAgain = async (hours: number, id: string) => {
+        ahead = hours * HOUR
+        const calls = at('failing').length
+        await resend(id)
+        await expect
+          .poll(
+            async () => (await deliveriesOf('failing')).flatMap(({ attempts }) => attempts.filter((one) => one.endedAt)),
+            LATE,
+          )
+          .toHaveLength(calls + 1)
+      }
+      const ids = (await deliveriesOf('failing')).map(({ id }) => id)
+      for (const hours of [40, 80, 119]) await failAgain(hours, ids[0]!)
       expect((await read('failing')).enabled).toBe(true)
-      ahead = 121 * HOUR
-      await resend(other!.id)
+      await failAgain(121, ids[1]!)
       await expect.poll(async () => (await read('failing')).enabled, LATE).toBe(false)
       expect((await read('failing')).disabledReason).toBe('Every call has failed for five days.')
+    })
+
+    test('A failure long after the others is the first of its own', async () => {
+      await put('quiet')
+      place.answer = answering(500)
+      await sendMail()
+      const ended = async () => (await deliveriesOf('quiet')).flatMap(({ attempts }) => attempts.filter((one) => one.endedAt))
+      await expect.poll(ended, LATE).toHaveLength(3)
+      const [one, other] = await deliveriesOf('quiet')
+      ahead = 30 * 24 * HOUR
+      await resend(one!.id)
+      await expect.poll(ended, LATE).toHaveLength(4)
+      ahead += 47 * HOUR
+      await resend(other!.id)
+      await expect.poll(ended, LATE).toHaveLength(5)
+      expect((await read('quiet')).enabled).toBe(true)
     })
 
     test('An endpoint that never answers keeps no other waiting', async () => {

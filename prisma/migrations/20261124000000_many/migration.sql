@@ -71,6 +71,7 @@ CREATE TABLE "webhook_endpoint" (
     "description" TEXT,
     "secrets" TEXT NOT NULL,
     "failing_since" TIMESTAMPTZ(3),
+    "failed_at" TIMESTAMPTZ(3),
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
