@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CallError } from './api.ts'
+import { UsageError } from './bulk-flaw.ts'
 
 /** What trying again needs. */
 export interface Persistence {
@@ -29,6 +30,22 @@ export async function persist<T>(call: () => Promise<T>, { signal, complain, pat
       complain(`${(error as Error).message} Trying again.`)
       await sleep(restMs(tries, (error as CallError).retryAfterSeconds), undefined, { signal })
     }
+  }
+}
+
+const FIRST_CONTACT_MS = 10_000
+
+/**
+ * The first call of a command. A server that never answered is soon given up: it is more likely that it is another's address.
+ *
+ * @throws UsageError where it is refused for good: nothing was sent, and the key, the message or the command is to be put right
+ */
+export async function persistAtFirst<T>(call: () => Promise<T>, persistence: Persistence): Promise<T> {
+  try {
+    return await persist(call, { ...persistence, patienceMs: FIRST_CONTACT_MS })
+  } catch (error) {
+    const isRefusal = error instanceof CallError && error.code !== null && !passes(error)
+    throw isRefusal ? new UsageError(error.message, { cause: error }) : error
   }
 }
 

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Api } from './api.ts'
-import { type Persistence, persist } from './bulk-call.ts'
+import { type Persistence, persist, persistAtFirst } from './bulk-call.ts'
 import { UsageError } from './bulk-flaw.ts'
 import { ingest } from './bulk-ingest.ts'
 import type { BulkOptions } from './bulk-options.ts'
 import type { Meter } from './bulk-progress.ts'
 import type { RejectFile } from './bulk-reject.ts'
-import { readProgress, sendProgress } from './bulk-report.ts'
+import { pastText, readProgress, sendProgress } from './bulk-report.ts'
 import type { Source } from './bulk-source.ts'
 import { hashOf, hashOfFile, type Identity, type ImportState, type Keeper, newState } from './bulk-state.ts'
-import { type JobState, readJob, runJob, watchJob } from './bulk-watch.ts'
+import { askForJob, type JobState, runJob, watchJob } from './bulk-watch.ts'
 
 /** The state that an earlier run left, if it is of the same import; otherwise that of a new one. */
 export async function openState(options: BulkOptions, server: string, keeper: Keeper): Promise<ImportState> {
@@ -25,6 +25,8 @@ export async function openState(options: BulkOptions, server: string, keeper: Ke
     ...(kept.said === identity.said ? [] : ['the message or the options for columns differ']),
     ...(job === null || job === kept.jobId ? [] : [`the job was ${kept.jobId}`]),
   ]
+  // Nobody was in it, so nothing was sent.
+  if (kept.jobId === null && differs.length > 0) return { ...newState(identity, '', job), rejects: kept.rejects }
   if (isAgain && (differs.length > 0 || kept.outcome !== null)) {
     // Those of the import before are its own to write over.
     return { ...newState(identity, kept.jobId!, job), rejects: kept.rejects }
@@ -41,24 +43,6 @@ function goneOn(kept: ImportState, { rejects }: BulkOptions): ImportState {
   throw new UsageError(`The rows that were refused so far are in ${kept.rejects}: name that with --rejects.`)
 }
 
-const CREATE = `mutation ($input: CreateBulkJobInput!) { createBulkJob(input: $input) { id } }`
-
-/** The state with a job, which is made once, also when its answer was lost. */
-export async function openJob(
-  state: ImportState,
-  { message }: BulkOptions,
-  api: Api,
-  keeper: Keeper,
-  persistence: Persistence,
-): Promise<ImportState> {
-  if (state.jobId !== null) return state
-  const input = { message, idempotencyKey: `bulk-${hashOf([state.server, state.file, state.said, state.round])}` }
-  const answer = await persist(() => api.call<{ createBulkJob: { id: string } }>(CREATE, { input }), impatient(persistence))
-  const made = { ...state, jobId: answer.createBulkJob.id }
-  await keeper.write(made)
-  return made
-}
-
 /** What an import works with. */
 export interface Workplace {
   readonly api: Api
@@ -70,19 +54,43 @@ export interface Workplace {
   readonly persistence: Persistence
 }
 
+const CREATE = `mutation ($input: CreateBulkJobInput!) { createBulkJob(input: $input) { id } }`
+
+/** The state with a job, which is made once, also when its answer was lost. */
+async function openJob(state: ImportState, { options, api, keeper, persistence }: Workplace): Promise<ImportState> {
+  if (state.jobId !== null) return state
+  const input = {
+    message: options.message,
+    idempotencyKey: `bulk-${hashOf([state.server, state.file, state.said, state.round])}`,
+  }
+  const answer = await persistAtFirst(() => api.call<{ createBulkJob: { id: string } }>(CREATE, { input }), persistence)
+  const made = { ...state, jobId: answer.createBulkJob.id }
+  await keeper.write(made)
+  return made
+}
+
 /** An import whose file was read, and its job as it stands then. */
 export interface Added {
   readonly state: ImportState
-  readonly job: JobState
+  /** Null where nobody was there to make one for. */
+  readonly job: JobState | null
   /** Whether an import of the same content and message, whose state is not here, had run the job before. */
   readonly isKnown: boolean
 }
 
-/** Adds everybody that is still to be added. */
-export async function add(begun: ImportState, work: Workplace): Promise<Added> {
-  const { api, source, options, rejects, keeper, meter, persistence } = work
-  const job = await readJob(api, begun.jobId!, impatient(persistence))
-  if (job === null) throw new Error(`${api.url} has no job '${begun.jobId}'. ${anew(options)}`)
+/** Adds everybody that is still to be added, to a job that is made where there is anybody. */
+export async function addAll(found: ImportState, work: Workplace): Promise<Added> {
+  const { source, options, meter } = work
+  for (const line of source.mapping) meter.say(line)
+  const begun = { ...found, rejects: resolve(options.rejects) }
+  const isEmpty = begun.jobId === null && !(await source.hasAnybody())
+  if (isEmpty) return { state: await readAll(begun, work), job: null, isKnown: false }
+  return add(await openJob(begun, work), work)
+}
+
+async function add(begun: ImportState, work: Workplace): Promise<Added> {
+  const { api, options, meter, persistence } = work
+  const job = await openedJob(begun, work)
   // Its state was lost, or never kept, and it is run once everybody is added: nobody could be added to it any more.
   const isKnown =
     !begun.isAdded && job.status !== 'CREATED' && begun.read === 0 && (options.job === null || options.path === null)
@@ -97,6 +105,28 @@ export async function add(begun: ImportState, work: Workplace): Promise<Added> {
       `The job is ${job.status} already: what is behind line ${begun.place.lines} of the file was not added to it. ${anew(options)}`,
     )
   }
+  const state = await readAll(begun, work)
+  return { state, job: (await persist(() => askForJob(api, job.id), persistence)) ?? job, isKnown }
+}
+
+/** The job of an import that was begun before, as it stands. */
+export async function openedJob(
+  { jobId }: ImportState,
+  { api, options, persistence }: Pick<Workplace, 'api' | 'options' | 'persistence'>,
+): Promise<JobState> {
+  const job = await persistAtFirst(() => askForJob(api, jobId!), persistence)
+  if (job !== null) return job
+  const words = `${api.url} has no job '${jobId}'.`
+  throw options.job === null ? new Error(`${words} ${anew(options)}`) : new UsageError(words)
+}
+
+/**
+ * Reads all of the file that was not read: who is in it is added to the job, the others are refused. Where nobody is in it there
+ * need be no job.
+ */
+async function readAll(begun: ImportState, work: Workplace): Promise<ImportState> {
+  if (begun.isAdded) return begun
+  const { api, source, rejects, keeper, meter, persistence } = work
   // Named before a row is in it: whoever goes on knows it by that.
   await keeper.write(begun)
   await rejects.begin()
@@ -109,25 +139,19 @@ export async function add(begun: ImportState, work: Workplace): Promise<Added> {
   const state = { ...(await ingest(begun, { api, source, rejects, persistence, keep })), isAdded: true }
   await keeper.write(state)
   meter.end()
-  return { state, job: (await readJob(api, job.id, persistence)) ?? job, isKnown }
+  return state
 }
 
 /** Why nobody is added to a job. */
-function knownText({ id, status }: JobState, { job }: BulkOptions): string {
-  if (job !== null) return `Job ${id} was run already: nobody is added to it, and nobody is sent to again.`
-  const sent = status === 'COMPLETED' ? 'was sent' : 'was given to be sent'
-  return `This content with this message ${sent} already, as job ${id}. Nobody is sent to again; --again sends to everybody anew.`
+function knownText(known: JobState, { job }: BulkOptions): string {
+  if (job !== null) return `Job ${known.id} was run already: nobody is added to it, and nobody is sent to again.`
+  return pastText('This content with this message', known)
 }
 
 /** What to do where an import cannot go on. */
 function anew({ path, job }: BulkOptions): string {
   return job !== null || path === null ? '' : `To begin anew, move ${path}.carillon.json away and take --again.`
 }
-
-const FIRST_CONTACT_MS = 10_000
-
-/** Of a server that never answered it is more likely that it is another's address. */
-const impatient = (persistence: Persistence): Persistence => ({ ...persistence, patienceMs: FIRST_CONTACT_MS })
 
 /** Whoever watched a job was stopped, which stops nothing on the server. */
 export class StillSending extends Error {

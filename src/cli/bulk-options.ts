@@ -37,8 +37,9 @@ export const BULK_USAGE = `
   Standard input has no file beside it: only with --job can it go on, within 24 hours. What was stopped for longer than that goes
   on too, but some of its last rows may stand in the reject file as duplicates although they were added.
 
-  It ends with 0 when everybody was added and no message failed, 3 when rows were rejected or messages failed, 2 when the command,
-  the header or the message cannot be gone by and nothing was sent, and 1 when it could not go on.
+  It ends with 0 when everybody was added, if there was anybody, and no message failed, 3 when rows were rejected or messages failed,
+  2 when the command, the key, the header or the message cannot be gone by and nothing was sent, and 1 when it could not go on or its
+  job was canceled or given up.
 
 `
 

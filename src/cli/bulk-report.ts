@@ -57,8 +57,7 @@ export function tellOutcome(
   const lines = [
     // Of an import that another run made, its counts are not here.
     ...(isAdded ? ['', countsText(read, added, 'added', rejected)] : []),
-    ...(sum(rejected) > 0 ? [`  The rejected rows are in ${rejects}, each with its reason.`] : []),
-    '',
+    ...(sum(rejected) > 0 ? [rejectsText(rejects)] : ['']),
     `  Job ${id} is ${status}${error === null ? '' : `: ${error}`}`,
     ...[
       ['sent', counts.sent] as const,
@@ -71,6 +70,36 @@ export function tellOutcome(
   stdout.write(`${lines.join('\n')}\n`)
   if (status !== 'COMPLETED') return CODES.failed
   return failed > 0 || sum(rejected) > 0 ? CODES.someRefused : CODES.allSent
+}
+
+/** Says that an import has nobody to send to. Returns the exit code. */
+export function tellNobody({ read, added, rejected, rejects }: ImportState, stdout: NodeJS.WritableStream): number {
+  const isRejected = sum(rejected) > 0
+  stdout.write(
+    `\n${countsText(read, added, 'added', rejected)}\n${isRejected ? rejectsText(rejects) : ''}\n  There is nobody to send to.\n\n`,
+  )
+  return isRejected ? CODES.someRefused : CODES.allSent
+}
+
+const rejectsText = (rejects: string | null) => `  The rejected rows are in ${rejects}, each with its reason.\n`
+
+/**
+ * What became of an import that is over, by how its job stands now.
+ *
+ * @param what was given to be sent: 'This'
+ */
+export function pastText(what: string, { id, status }: JobState): string {
+  const resume = status === 'ERROR' ? ` resumeBulkJob(id: "${id}") goes on with it.` : ''
+  return `${what} ${PAST[status]}, as job ${id}.${resume} Nobody is sent to again; --again sends to everybody anew.`
+}
+
+const PAST: Readonly<Record<JobState['status'], string>> = {
+  CREATED: 'was given to be sent already',
+  PROCESSING: 'is being sent already',
+  PAUSED: 'was given to be sent already, and paused',
+  COMPLETED: 'was sent already',
+  CANCELED: 'was given to be sent, and canceled',
+  ERROR: 'was given to be sent, and given up',
 }
 
 export function countsText(read: number, good: number, goodName: string, rejected: ImportState['rejected']): string {

@@ -32,14 +32,19 @@ export interface Source {
   readonly bytes: number | null
   /** Where each column goes, a line each; empty where each row says it itself. */
   readonly mapping: readonly string[]
+  /** Whether there is anybody to add; of standard input, whose first ten thousand rows are looked at, whether there may be. */
+  hasAnybody(): Promise<boolean>
   /** The rows behind a place of the file: once, and of standard input only from its start. */
   rows(from: Place): AsyncGenerator<Row, void, void>
   close(): void
 }
 
+/** How many rows of standard input are looked through for anybody, since they are kept until they are asked for. */
+const MAX_EARLY_ROWS = 10_000
+
 /** @throws UsageError where there is no such file, or its header cannot be gone by */
 export async function openSource(options: BulkOptions, stdin: NodeJS.ReadableStream): Promise<Source> {
-  const { path, format, choices } = options
+  const { path, format } = options
   const bytes = path === null ? null : await sizeOf(path)
   const opened: { destroy?(): unknown }[] = []
   const open = (from: Place): AsyncGenerator<Line, void, void> => {
@@ -50,11 +55,17 @@ export async function openSource(options: BulkOptions, stdin: NodeJS.ReadableStr
   const close = () => {
     for (const stream of opened) stream.destroy?.()
   }
-  if (format === 'jsonl') return { bytes, mapping: [], rows: (from) => jsonRows(open(from), choices), close }
   try {
-    const { reader, columns, open: openReader } = await readHeader(open, options)
-    const rows = (from: Place) => csvRows(from.bytes === 0 ? reader : openReader(from), columns)
-    return { bytes, mapping: mappingText(columns), rows, close }
+    const { mapping, first, again } = await (format === 'jsonl' ? openJson(open, options) : openCsv(open, options))
+    const early: Row[] = []
+    const hasAnybody = async () => {
+      for (let next = await first.next(); !next.done; next = await first.next()) {
+        if (path === null) early.push(next.value)
+        if (next.value.to !== null || early.length === MAX_EARLY_ROWS) return true
+      }
+      return false
+    }
+    return { bytes, mapping, hasAnybody, rows: (from) => (path === null ? chain(early, first) : again(from)), close }
   } catch (error) {
     close()
     throw error
@@ -69,14 +80,22 @@ async function sizeOf(path: string): Promise<number> {
   return found.size
 }
 
-interface Header {
-  /** Behind the header. */
-  readonly reader: CsvReader
-  readonly columns: readonly Column[]
-  open(from: Place): CsvReader
+/** A file that was read to where its rows begin. */
+interface Beginning {
+  readonly mapping: readonly string[]
+  /** All rows, from what was opened already. */
+  readonly first: AsyncGenerator<Row, void, void>
+  /** The rows behind a place, or all behind its start. */
+  again(from: Place): AsyncGenerator<Row, void, void>
 }
 
-async function readHeader(open: (from: Place) => AsyncGenerator<Line, void, void>, options: BulkOptions): Promise<Header> {
+type Open = (from: Place) => AsyncGenerator<Line, void, void>
+
+async function openJson(open: Open, { choices }: BulkOptions): Promise<Beginning> {
+  return { mapping: [], first: jsonRows(open(START), choices), again: (from) => jsonRows(open(from), choices) }
+}
+
+async function openCsv(open: Open, options: BulkOptions): Promise<Beginning> {
   const lines = open(START)
   const first = await lines.next()
   if (first.done) throw new UsageError('The file is empty: its first line is to name the columns.')
@@ -87,15 +106,21 @@ async function readHeader(open: (from: Place) => AsyncGenerator<Line, void, void
   if (bytes.subarray(0, -1).includes('\r'))
     throw new UsageError('Its lines end with a carriage return alone. Save it with LF or CRLF.')
   const delimiter = options.delimiter ?? guessDelimiter(shownText(bytes))
-  const reader = createCsvReader(chain(first.value, lines), delimiter)
+  const reader = createCsvReader(chain([first.value], lines), delimiter)
   const header = await reader.next(null)
   if (header === null) throw new UsageError('The file is empty: its first line is to name the columns.')
   if (header.fields instanceof Flaw) throw new UsageError(`The header cannot be read. ${header.fields.reason}`)
-  return { reader, columns: mapColumns(header.fields, options.choices), open: (from) => createCsvReader(open(from), delimiter) }
+  const columns = mapColumns(header.fields, options.choices)
+  const behind: Place = { bytes: header.end, lines: header.line + header.lines - 1 }
+  return {
+    mapping: mappingText(columns),
+    first: csvRows(reader, columns),
+    again: (from) => csvRows(createCsvReader(open(from.bytes === 0 ? behind : from), delimiter), columns),
+  }
 }
 
-async function* chain(first: Line, rest: AsyncIterable<Line>): AsyncGenerator<Line, void, void> {
-  yield first
+async function* chain<One>(early: readonly One[], rest: AsyncIterable<One>): AsyncGenerator<One, void, void> {
+  yield* early
   yield* rest
 }
 

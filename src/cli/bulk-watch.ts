@@ -20,11 +20,7 @@ const PROGRESS = `subscription ($id: ID!) { bulkJobProgress(id: $id) { ${STATE} 
 const RUN = `mutation ($id: ID!) { runBulkJob(id: $id) { ${STATE} } }`
 
 /** Null where the server knows no such job. */
-export async function readJob(api: Api, id: string, persistence: Persistence): Promise<JobState | null> {
-  return persist(() => askForJob(api, id), persistence)
-}
-
-async function askForJob(api: Api, id: string): Promise<JobState | null> {
+export async function askForJob(api: Api, id: string): Promise<JobState | null> {
   return (await api.call<{ bulkJob: JobState | null }>(JOB, { id })).bulkJob
 }
 

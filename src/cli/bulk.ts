@@ -2,15 +2,15 @@ import { resolve } from 'node:path'
 import type { Environment } from '../config.ts'
 import { createApi } from './api.ts'
 import { UsageError } from './bulk-flaw.ts'
-import { add, finish, openJob, openState, StillSending } from './bulk-import.ts'
+import { type Added, addAll, finish, openedJob, openState, StillSending, type Workplace } from './bulk-import.ts'
 import { START } from './bulk-line.ts'
 import { lockFile } from './bulk-lock.ts'
 import { BULK_USAGE, type BulkOptions, readOptions } from './bulk-options.ts'
 import { createMeter, type Screen } from './bulk-progress.ts'
 import { openRejects } from './bulk-reject.ts'
-import { CODES, countsText, lastWords, readProgress, sum, tellOutcome } from './bulk-report.ts'
+import { CODES, countsText, lastWords, pastText, readProgress, sum, tellNobody, tellOutcome } from './bulk-report.ts'
 import { openSource, type Source } from './bulk-source.ts'
-import { createKeeper } from './bulk-state.ts'
+import { createKeeper, type ImportState } from './bulk-state.ts'
 import { hasEnded } from './bulk-watch.ts'
 import { findServer } from './server-place.ts'
 
@@ -105,31 +105,36 @@ async function send(
   stack: AsyncDisposableStack,
 ): Promise<number> {
   const meter = createMeter(stderr, () => performance.now())
-  const { url, key } = await findServer(env)
+  const { url, key } = await findServer(env).catch((error: Error) => {
+    throw new UsageError(error.message)
+  })
   const kept = options.path === null ? null : `${options.path}.carillon.json`
   if (kept !== null) stack.defer(await lockFile(kept, 'How far the import is'))
   stack.defer(await lockFile(options.rejects, 'The reject file'))
   const keeper = createKeeper(kept)
   const found = await openState(options, url, keeper)
-  if (found.outcome !== null) {
-    stdout.write(`\n  This was sent already, and nothing is sent now; with --again it is sent to everybody once more.\n`)
-    return tellOutcome(found, stdout)
-  }
   const api = createApi(url, key, signal)
   stack.defer(() => api.close())
-  const rejects = await openRejects(options.rejects, found.rejectBytes, found.rejects === resolve(options.rejects))
-  stack.defer(() => rejects.close())
-  const persistence = { signal, complain: meter.say, patienceMs: PATIENCE_MS }
-  for (const line of source.mapping) meter.say(line)
-  const begun = await openJob({ ...found, rejects: resolve(options.rejects) }, options, api, keeper, persistence)
-  const added = await add(begun, { api, source, options, rejects, keeper, meter, persistence })
-  if (added.job.status === 'CREATED' && added.job.received === 0) {
-    stdout.write(`\n${countsText(added.state.read, 0, 'added', added.state.rejected)}\n\n  There is nobody to send to.\n\n`)
-    return CODES.someRefused
-  }
+  const tools = { api, source, options, keeper, meter, persistence: { signal, complain: meter.say, patienceMs: PATIENCE_MS } }
+  const added = found.outcome === null ? await addNow(found, tools, stack) : await addedBefore(found, tools, stdout)
+  if (added.job === null || (added.job.status === 'CREATED' && added.job.received === 0)) return tellNobody(added.state, stdout)
   const isOver = added.isKnown && hasEnded(added.job)
-  const outcome = isOver ? added.job : await finish(added.job, api, meter, persistence)
+  const outcome = isOver ? added.job : await finish(added.job, api, meter, tools.persistence)
   const state = { ...added.state, outcome }
   await keeper.write(state)
   return tellOutcome(state, stdout)
+}
+
+async function addNow(found: ImportState, tools: Omit<Workplace, 'rejects'>, stack: AsyncDisposableStack): Promise<Added> {
+  const path = tools.options.rejects
+  const rejects = await openRejects(path, found.rejectBytes, found.rejects === resolve(path))
+  stack.defer(() => rejects.close())
+  return addAll(found, { ...tools, rejects })
+}
+
+/** What was over may have been resumed, canceled or sent again to some since. */
+async function addedBefore(found: ImportState, tools: Omit<Workplace, 'rejects'>, stdout: NodeJS.WritableStream): Promise<Added> {
+  const job = await openedJob(found, tools)
+  stdout.write(`\n  ${pastText('This', job)}\n`)
+  return { state: found, job, isKnown: true }
 }

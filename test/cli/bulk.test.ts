@@ -108,7 +108,7 @@ describe.each(MODES)('The command line, %s', (mode) => {
   test.runIf(mode === ALONE)('a message that the server refuses can be put right', async () => {
     await writeFile(file, 'email\nada@example.com\n')
     await writeFile(join(folder, 'message.json'), '{ "template": "none" }')
-    expect(await bulk()).toMatchObject({ code: 1, stderr: expect.stringContaining("'none'") })
+    expect(await bulk()).toMatchObject({ code: 2, stderr: expect.stringContaining("'none'") })
     await writeFile(join(folder, 'message.json'), JSON.stringify(MESSAGE))
     expect(await bulk()).toMatchObject({ code: 0 })
     expect(recipients()).toEqual(['ada@example.com'])
@@ -129,21 +129,24 @@ describe.each(MODES)('The command line, %s', (mode) => {
     expect(recipients()).toEqual(['ada@example.com'])
   })
 
-  test.runIf(mode === ALONE)('the same content with the same message is sent once, whatever the file is called', async () => {
-    await writeFile(file, 'email\nada@example.com\n')
-    expect(await bulk()).toMatchObject({ code: 0 })
-    file = join(folder, 'copy.csv')
-    await writeFile(file, 'email\nada@example.com\n')
-    const { code, stdout, stderr } = await bulk()
-    expect(code).toBe(0)
-    expect(stderr).toMatch(/was sent already, as job job_\w+\. Nobody is sent to again; --again sends to everybody anew/)
-    expect(stderr).not.toContain('Sending')
-    expect(stdout).not.toMatch(/ read| added| rejected/)
-    expect(stdout).toMatch(/ 1 {2}sent/)
-    expect(recipients()).toEqual(['ada@example.com'])
-    expect(await bulk('--again')).toMatchObject({ code: 0 })
-    expect(recipients()).toEqual(['ada@example.com', 'ada@example.com'])
-  })
+  test.runIf(mode === ALONE)(
+    'the same content with the same message is sent once within 24 hours, whatever the file is called',
+    async () => {
+      await writeFile(file, 'email\nada@example.com\n')
+      expect(await bulk()).toMatchObject({ code: 0 })
+      file = join(folder, 'copy.csv')
+      await writeFile(file, 'email\nada@example.com\n')
+      const { code, stdout, stderr } = await bulk()
+      expect(code).toBe(0)
+      expect(stderr).toMatch(/was sent already, as job job_\w+\. Nobody is sent to again; --again sends to everybody anew/)
+      expect(stderr).not.toContain('Sending')
+      expect(stdout).not.toMatch(/ read| added| rejected/)
+      expect(stdout).toMatch(/ 1 {2}sent/)
+      expect(recipients()).toEqual(['ada@example.com'])
+      expect(await bulk('--again')).toMatchObject({ code: 0 })
+      expect(recipients()).toEqual(['ada@example.com', 'ada@example.com'])
+    },
+  )
 
   test.runIf(mode === ALONE)(
     'a file that has changed, or another message, is not taken for the import that was begun',
@@ -255,7 +258,7 @@ describe.each(MODES)('The command line, %s', (mode) => {
 
   test.runIf(mode === ALONE)('standard input goes on with --job, and repeats nobody', async () => {
     const args = ['bulk', '-', '--template', 'none', '--rejects', `${file}.rejects.csv`]
-    expect(await run(args, env(), 'email\nada@example.com\n')).toMatchObject({ code: 1, stderr: expect.stringContaining('none') })
+    expect(await run(args, env(), 'email\nada@example.com\n')).toMatchObject({ code: 2, stderr: expect.stringContaining('none') })
     const { createBulkJob } = await made(home)
     const more = ['bulk', '-', '--job', createBulkJob.id, '--rejects', `${file}.rejects.csv`]
     const command = startCommand(more, env(), 'email\nada@example.com\nada@example.com\ngrace@example.com\n')
