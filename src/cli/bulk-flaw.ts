@@ -17,7 +17,7 @@ export class UsageError extends Error {}
 /** Why a file cannot be opened or written, without the system's own words where there are plain ones. */
 export function fileFault({ code, message }: NodeJS.ErrnoException, path: string): string {
   if (code === 'ENOENT') return `there is no ${path}`
-  if (code === 'EACCES') return `you may not open ${path}`
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return `you may not open ${path}`
   if (code === 'EISDIR') return `${path} is a folder`
   if (code === 'ENOSPC') return `the disk of ${path} is full`
   return message

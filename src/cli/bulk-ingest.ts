@@ -127,14 +127,17 @@ async function addUsers(api: Api, jobId: string, { index, rows }: Batch, persist
  * @throws the refusal itself where it is nobody's
  */
 function flawsIn(error: unknown, count: number): ReadonlyMap<number, Flaw> {
-  if (!(error instanceof CallError) || !['BAD_USER_INPUT', 'PAYLOAD_TOO_LARGE'].includes(error.code!)) throw error
+  if (!(error instanceof CallError)) throw error
+  // Of a proxy, which has no codes.
+  const code = error.code ?? (error.status === 413 ? 'PAYLOAD_TOO_LARGE' : '')
+  if (!['BAD_USER_INPUT', 'PAYLOAD_TOO_LARGE'].includes(code)) throw error
   const flaws = new Map<number, Flaw>()
   for (const { path, message } of error.issues) {
     const [argument, at] = path
     if (argument === 'users' && typeof at === 'number' && at < count && !flaws.has(at)) {
-      flaws.set(at, new Flaw(error.code!, message))
+      flaws.set(at, new Flaw(code, message))
     }
   }
-  if (flaws.size === 0 && count === 1) flaws.set(0, new Flaw(error.code!, error.message))
+  if (flaws.size === 0 && count === 1) flaws.set(0, new Flaw(code, error.message))
   return flaws
 }

@@ -71,16 +71,18 @@ export function targetOf(name: string): Target {
  * @throws UsageError where the header, or what was said of its columns, cannot be gone by
  */
 export function mapColumns(header: readonly string[], choices: Choices): readonly Column[] {
-  const names = header.map((name) => name.trim())
+  // Nobody named it, so nobody means it: the index that a data frame is written with, what stands behind a comma at the line's end.
+  const nameless = header.map((name, index) => (name.trim() === '' ? `column ${index + 1}` : null))
+  const names = header.map((name, index) => nameless[index] ?? name.trim())
   for (const [index, name] of names.entries()) {
-    if (name === '') throw new UsageError(`Column ${index + 1} of the header has no name.`)
     if (names.indexOf(name) < index) throw new UsageError(`The header has two columns called '${name}'.`)
   }
   for (const name of choices.keys()) {
     if (!names.includes(name))
       throw new UsageError(`The file has no column '${name}'. It has ${names.map((one) => `'${one}'`).join(', ')}.`)
   }
-  const columns = names.map((name): Column => ({ name, target: choices.has(name) ? choices.get(name)! : targetOf(name) }))
+  const targetFor = (name: string) => (nameless.includes(name) ? null : targetOf(name))
+  const columns = names.map((name): Column => ({ name, target: choices.has(name) ? choices.get(name)! : targetFor(name) }))
   refuseOverlaps(columns)
   if (!columns.some(({ target }) => target !== null && isAddress(target))) {
     throw new UsageError(
@@ -119,6 +121,8 @@ export function recipientOf(columns: readonly Column[], cells: readonly string[]
     if (target === null) continue
     const value = readValue(cells[index] ?? '', target)
     if (value === undefined) continue
+    const fault = faultIn(value)
+    if (fault !== null) return new Flaw('BAD_VALUE', `Its '${name}' ${fault}.`)
     if (value === UNREADABLE)
       return new Flaw('BAD_VALUE', `Its '${name}' is no ${target.type === 'json' ? 'JSON' : target.type}.`)
     put(to, target.path, value)
@@ -135,7 +139,11 @@ export function recipientOf(columns: readonly Column[], cells: readonly string[]
  */
 export function recipientIn(line: unknown, choices: Choices): Recipient | Flaw {
   if (!isObject(line)) return new Flaw('NOT_AN_OBJECT', 'It is no JSON object.')
-  const entries = Object.entries(line)
+  const entries = Object.entries(line).filter(([name]) => choices.get(name) !== null)
+  for (const [name, value] of entries) {
+    const fault = faultIn(value)
+    if (fault !== null) return new Flaw('BAD_VALUE', `Its '${name}' ${fault}.`)
+  }
   if (entries.length === 1 && isObject(line.to)) return withAddress(line.to)
   const to: Tree = Object.create(null) as Tree
   const known = new Set<string>([...FIELDS, ...OBJECTS, ...OTHERS])
@@ -145,7 +153,7 @@ export function recipientIn(line: unknown, choices: Choices): Recipient | Flaw {
   for (const [name, value] of entries) {
     const target = choices.has(name) ? choices.get(name)! : known.has(name) ? null : targetOf(name)
     if (target === null || value === null) continue
-    const read = typeof value === 'string' ? readValue(value, target) : value
+    const read: unknown = typeof value === 'string' ? readValue(value, target) : value
     if (read === UNREADABLE) return new Flaw('BAD_VALUE', `Its '${name}' is no ${target.type === 'json' ? 'JSON' : target.type}.`)
     if (read !== undefined && !put(to, target.path, read)) {
       return new Flaw('BAD_VALUE', `'${name}' has no place in ${target.path.join('.')}.`)
@@ -189,6 +197,20 @@ function readValue(text: string, { path, type }: Target): unknown {
   } catch {
     return UNREADABLE
   }
+}
+
+/** More than any data have, and less than what cannot be written as JSON again. */
+const MAX_DEPTH = 500
+
+/** What would be lost on the way to the server: `1e400` is read as Infinity, which is written as null. Null: nothing. */
+export function faultIn(value: unknown): string | null {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (level.some((one) => typeof one === 'number' && !Number.isFinite(one))) return 'has a number that is too large to be one'
+    if (depth === MAX_DEPTH) return 'is nested too deeply'
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
+  }
+  return null
 }
 
 /** Without a prototype, so that any name is a name. */

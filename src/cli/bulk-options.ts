@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fileFault, UsageError } from './bulk-flaw.ts'
-import { type Choices, readTarget, type Target } from './bulk-mapping.ts'
+import { type Choices, faultIn, readTarget, type Target } from './bulk-mapping.ts'
 
 export const BULK_USAGE = `
   npm run carillon -- bulk <file> --message <file> [options]
@@ -172,5 +172,7 @@ function objectIn(text: string, what: string): Readonly<Record<string, unknown>>
     throw new UsageError(`${what} is no JSON: ${(error as Error).message}.`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new UsageError(`${what} is no JSON object.`)
+  const fault = faultIn(value)
+  if (fault !== null) throw new UsageError(`${what} ${fault}.`)
   return value as Readonly<Record<string, unknown>>
 }

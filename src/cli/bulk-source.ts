@@ -92,7 +92,26 @@ interface Beginning {
 type Open = (from: Place) => AsyncGenerator<Line, void, void>
 
 async function openJson(open: Open, { choices }: BulkOptions): Promise<Beginning> {
-  return { mapping: [], first: jsonRows(open(START), choices), again: (from) => jsonRows(open(from), choices) }
+  const lines = open(START)
+  const first = await lines.next()
+  const early = first.done ? [] : [first.value]
+  for (const { bytes } of early) refuseOtherForms(bytes)
+  return { mapping: [], first: jsonRows(chain(early, lines), choices), again: (from) => jsonRows(open(from), choices) }
+}
+
+/** What files begin with, in hexadecimal, that are no text in UTF-8 (RFC 1952, APPNOTE.TXT of ZIP, MS-CFB). */
+const OTHER_FORMS: readonly (readonly [RegExp, string])[] = [
+  [/^1f8b/, 'The file is compressed, by gzip. Unpack it first.'],
+  [/^504b0[35]0[46]/, 'The file is a ZIP archive, as Excel workbooks (.xlsx) are: unpack it, or save the sheet as CSV in UTF-8.'],
+  [/^d0cf11e0/, 'The file is an Excel workbook (.xls). Save the sheet as CSV in UTF-8.'],
+  // By its byte order mark, or by the zero beside the first letter.
+  [/^(fffe|feff|00..|..00)/, 'The file is in UTF-16. Save it as UTF-8.'],
+]
+
+function refuseOtherForms(start: Buffer): void {
+  const signs = start.subarray(0, 4).toString('hex')
+  const found = OTHER_FORMS.find(([form]) => form.test(signs))
+  if (found !== undefined) throw new UsageError(found[1])
 }
 
 async function openCsv(open: Open, options: BulkOptions): Promise<Beginning> {
@@ -100,9 +119,7 @@ async function openCsv(open: Open, options: BulkOptions): Promise<Beginning> {
   const first = await lines.next()
   if (first.done) throw new UsageError('The file is empty: its first line is to name the columns.')
   const { bytes } = first.value
-  if (/^(\xff\xfe|\xfe\xff)/.test(bytes.subarray(0, 2).toString('latin1'))) {
-    throw new UsageError('The file is in UTF-16. Save it as UTF-8.')
-  }
+  refuseOtherForms(bytes)
   if (bytes.subarray(0, -1).includes('\r'))
     throw new UsageError('Its lines end with a carriage return alone. Save it with LF or CRLF.')
   const delimiter = options.delimiter ?? guessDelimiter(shownText(bytes))

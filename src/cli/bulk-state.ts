@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { UsageError } from './bulk-flaw.ts'
+import { fileFault, UsageError } from './bulk-flaw.ts'
 import { type Place, START } from './bulk-line.ts'
 import type { JobState } from './bulk-watch.ts'
 
@@ -73,7 +73,7 @@ export function createKeeper(path: string | null): Keeper {
     async read() {
       const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return null
-        throw error
+        throw new UsageError(`How far the import is cannot be read: ${fileFault(error, path)}.`)
       })
       return text === null ? null : stateIn(text, path)
     },

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sendBulk } from '../../src/cli/bulk.ts'
 
@@ -81,6 +83,13 @@ describe('bulk ends with 2, and sends nothing, where', () => {
   test.each<[string, string | Buffer, string[], string]>([
     ['the file is empty', '', [], 'is empty'],
     ['the file is in UTF-16', Buffer.from('\ufeffemail\n', 'utf16le'), [], 'UTF-16'],
+    ['the file is in UTF-16 without a mark', Buffer.from('email\n', 'utf16le'), [], 'UTF-16'],
+    ['the file is compressed', gzipSync('email\nada@example.com\n'), [], 'compressed, by gzip'],
+    ['the file is a workbook', Buffer.from('PK\x03\x04\x14\0\x06\0'), [], 'save the sheet as CSV'],
+    ['lines of JSON are in UTF-16', Buffer.from('\ufeff{"email":"a@b.c"}\n', 'utf16le'), ['--format', 'jsonl'], 'UTF-16'],
+    ['lines of JSON are compressed', gzipSync('{"email":"a@b.c"}\n'), ['--format', 'jsonl'], 'compressed, by gzip'],
+    ['the data has a number that is too large', PEOPLE, ['--data', '{ "n": 1e400 }'], 'number that is too large'],
+    ['rejects would go into a folder that is not there', PEOPLE, ['--rejects', 'none/bad.csv'], 'there is no folder'],
     ['the header is not UTF-8', Buffer.from('email,pr\xe9nom\n', 'latin1'), [], 'save the file as UTF-8'],
     ['its lines end in an old way', 'email\rada@example.com\r', [], 'carriage return'],
     ['no column is an address', 'name\nAda\n', [], 'No column leads to a recipient'],
@@ -93,7 +102,7 @@ describe('bulk ends with 2, and sends nothing, where', () => {
     ['rejects would go into the file itself', PEOPLE, ['--rejects', 'people.csv'], 'the file itself'],
   ])('%s', async (_what, content, args, words) => {
     await writeFile(file, content)
-    const given = args.map((arg) => (arg === 'people.csv' ? file : arg))
+    const given = args.map((arg) => (/\.csv$/.test(arg) ? join(folder, arg) : arg))
     const { code, stdout, stderr } = await bulk([file, '--template', 'news', ...given])
     expect(stderr).toContain(words)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
@@ -109,6 +118,29 @@ describe('bulk ends with 2, and sends nothing, where', () => {
     ['the data is of nothing', ['none.csv', '--job', 'x', '--data', '{}'], 'of a --template'],
   ])('%s', async (_what, args, words) => {
     expect(await bulk(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) })
+  })
+
+  test('the file of rejects is no file', async () => {
+    await writeFile(file, PEOPLE)
+    const pipe = join(folder, 'pipe')
+    spawnSync('mkfifo', [pipe])
+    for (const path of [pipe, folder]) {
+      expect(await bulk([file, '--template', 'news', '--rejects', path])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`The reject file cannot be written: ${path} is no file.`),
+      })
+    }
+  })
+
+  test('how far it is cannot be kept', async () => {
+    file = join(folder, `${'x'.repeat(240)}.csv`)
+    await writeFile(file, PEOPLE)
+    const rejects = join(folder, 'bad.csv')
+    expect(await bulk([file, '--template', 'news', '--rejects', rejects])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('How far the import is cannot be written'),
+    })
+    expect(await readdir(folder)).toEqual([basename(file)])
   })
 
   test('the file of rejects is something else', async () => {

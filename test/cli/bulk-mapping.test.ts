@@ -66,6 +66,21 @@ describe('Columns', () => {
       {},
       JSON.parse('{ "email": "a@b.c", "data": { "__proto__": "x", "constructor": "y" } }'),
     ],
+    ['without a name are left out', ['', 'email', ' '], ['0', 'a@b.c', 'x'], {}, { email: 'a@b.c' }],
+    [
+      'without a name go where --map says by their number',
+      ['', 'email'],
+      ['0', 'a@b.c'],
+      { 'column 1': 'userId' },
+      { userId: '0', email: 'a@b.c' },
+    ],
+    [
+      'cannot be numbers that are too large',
+      ['email', 'a'],
+      ['a@b.c', '[1, { "n": -1e400 }]'],
+      { a: 'data.a:json' },
+      'BAD_VALUE',
+    ],
     ['need an address among them', ['email', 'name'], ['', 'Ada'], {}, 'NO_ADDRESS'],
     ['need to be what they are read as', ['email', 'a'], ['a@b.c', 'many'], { a: 'data.a:number' }, 'BAD_VALUE'],
   ])('%s', (_what, header, cells, said, to) => {
@@ -73,7 +88,7 @@ describe('Columns', () => {
   })
 
   test.each<[string, string[], Record<string, string | null>, string]>([
-    ['has a column without a name', ['email', ''], {}, 'Column 2'],
+    ['calls a column what one without a name is called', ['', 'email', 'column 1'], {}, "two columns called 'column 1'"],
     ['has a name twice', ['email', 'name', 'name'], {}, "two columns called 'name'"],
     ['has no address', ['name', 'note'], {}, 'No column leads to a recipient'],
     ['has two columns for one thing', ['email', 'E-Mail'], {}, "'email' and 'E-Mail' both lead to email"],
@@ -107,6 +122,14 @@ describe('A line of JSON', () => {
     ['may be mapped', { Mail: 'a@b.c', skip: 1 }, { Mail: 'email', skip: null }, { email: 'a@b.c' }],
     ['may have data of both kinds', { email: 'a@b.c', data: { a: 1 }, b: 2 }, {}, { email: 'a@b.c', data: { a: 1, b: 2 } }],
     ['needs an address', { name: 'Ada' }, {}, 'NO_ADDRESS'],
+    ['has no number that is too large', JSON.parse('{ "email": "a@b.c", "n": [{ "a": 1e400 }] }'), {}, 'BAD_VALUE'],
+    ['may have one where it is left out', JSON.parse('{ "email": "a@b.c", "n": 1e400 }'), { n: null }, { email: 'a@b.c' }],
+    [
+      'is not nested more deeply than it can be written',
+      JSON.parse(`{ "email": "a@b.c", "n": ${'['.repeat(100_000)}${']'.repeat(100_000)} }`),
+      {},
+      'BAD_VALUE',
+    ],
     ['is an object', ['a@b.c'], {}, 'NOT_AN_OBJECT'],
     ['has room for what is mapped', { email: 'a@b.c', data: 'x', b: 2 }, {}, 'BAD_VALUE'],
   ])('%s', (_what, line, said, to) => {

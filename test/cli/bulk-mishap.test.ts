@@ -110,3 +110,19 @@ test.each<[string, readonly string[], Record<string, string>, string]>([
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(words) })
   expect((await readdir(scene.folder)).toSorted()).toEqual(['message.json', 'people.csv'])
 })
+
+test('where something between takes no call as large, fewer are added by one, and who is too large alone is refused', async () => {
+  const people = Array.from({ length: 100 }, (_, index) => `user${index}@example.com,Ada`)
+  await writeFile(scene.file, ['email,name', ...people, `large@example.com,${'x'.repeat(3000)}`].join('\n'))
+  scene.way.refuse = (operation, bytes) => (operation === 'addBulkUsers' && bytes > 2500 ? 413 : null)
+  expect(await scene.bulk()).toMatchObject({ code: 3 })
+  expect((await scene.rejects()).map(({ line, code }) => [line, code])).toEqual([['102', 'PAYLOAD_TOO_LARGE']])
+  expect(scene.recipients().length).toBe(100)
+})
+
+test('a file as pandas or Excel write it, with a column that has no name, is sent', async () => {
+  await writeFile(scene.file, ',email,name,\n0,ada@example.com,Ada,\n1,grace@example.com,Grace,\n')
+  const { code, stderr } = await scene.bulk()
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('column 1 → left out') })
+  expect(scene.recipients()).toEqual(['ada@example.com', 'grace@example.com'])
+})

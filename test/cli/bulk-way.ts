@@ -11,8 +11,8 @@ export interface Way {
   onAnswer: (operation: string, count: number) => Promise<void> | void
   /** Called when a socket is opened. */
   onSocket: () => void
-  /** What the way itself answers instead of the server: a status. */
-  refuse: (operation: string) => number | null
+  /** What the way itself answers instead of the server: a status. `bytes` is how long the call is. */
+  refuse: (operation: string, bytes: number) => number | null
   /** Ends every socket. */
   cut(): void
   close(): Promise<void>
@@ -25,7 +25,7 @@ export async function openWay(serverUrl: string): Promise<Way> {
   const server = createServer(async (request, response) => {
     const body = await buffer(request)
     const operation = /\b(createBulkJob|addBulkUsers|runBulkJob|bulkJob)\b/.exec(body.toString())?.[1] ?? 'other'
-    const refused = way.refuse(operation)
+    const refused = way.refuse(operation, body.length)
     if (refused !== null) {
       response.writeHead(refused).end('not now')
       return
