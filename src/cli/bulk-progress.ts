@@ -76,7 +76,7 @@ export function createMeter(screen: Screen, clock: () => number): Meter {
       if (at - drawnAt >= (isTerminal ? REDRAW_MS : LINE_MS)) draw()
     },
     say(words) {
-      screen.write(isTerminal ? `${ERASE}  ${words}\n` : `  ${words}\n`)
+      screen.write(`${isTerminal ? ERASE : ''}  ${printable(words)}\n`)
       if (isTerminal) draw()
     },
     end() {
@@ -85,6 +85,20 @@ export function createMeter(screen: Screen, clock: () => number): Meter {
       last = null
     },
   }
+}
+
+/** What a terminal obeys, and what turns the order of signs round. */
+const UNPRINTABLE = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu
+
+/** Words that may be a file's or a server's as one line of text: what is no sign is shown as one. */
+export function printable(words: string): string {
+  return words.replace(UNPRINTABLE, '\ufffd')
+}
+
+/** JSON in several lines, in which such signs are escaped. */
+export function printableJson(value: unknown): string {
+  const escaped = (sign: string) => (sign === '\n' ? sign : `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(value, null, 2).replace(UNPRINTABLE, escaped)
 }
 
 const BAR = 24

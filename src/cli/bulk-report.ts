@@ -1,5 +1,5 @@
 import { CallError } from './api.ts'
-import { type Progress, whole } from './bulk-progress.ts'
+import { type Progress, printable, whole } from './bulk-progress.ts'
 import type { Source } from './bulk-source.ts'
 import type { ImportState } from './bulk-state.ts'
 import type { JobState } from './bulk-watch.ts'
@@ -42,7 +42,7 @@ export function readProgress(
 
 /** Why it ends early, and what to do. */
 export function lastWords(error: unknown): string {
-  const { message } = error as Error
+  const message = (error as Error).message.split('\n').map(printable).join('\n')
   if (!(error instanceof CallError) || error.status !== 0 || error.code !== null) return message
   return `${message} Set CARILLON_PUBLIC_URL to where the server is, or PORT where it is on this machine.`
 }
@@ -58,7 +58,7 @@ export function tellOutcome(
     // Of an import that another run made, its counts are not here.
     ...(isAdded ? ['', countsText(read, added, 'added', rejected)] : []),
     ...(sum(rejected) > 0 ? [rejectsText(rejects)] : ['']),
-    `  Job ${id} is ${status}${error === null ? '' : `: ${error}`}`,
+    `  Job ${id} is ${status}${error === null ? '' : `: ${printable(error)}`}`,
     ...[
       ['sent', counts.sent] as const,
       ['failed', failed] as const,
@@ -81,7 +81,7 @@ export function tellNobody({ read, added, rejected, rejects }: ImportState, stdo
   return isRejected ? CODES.someRefused : CODES.allSent
 }
 
-const rejectsText = (rejects: string | null) => `  The rejected rows are in ${rejects}, each with its reason.\n`
+const rejectsText = (rejects: string | null) => `  The rejected rows are in ${printable(rejects ?? '')}, each with its reason.\n`
 
 /**
  * What became of an import that is over, by how its job stands now.

@@ -6,7 +6,7 @@ import { type Added, addAll, finish, openedJob, openState, StillSending, type Wo
 import { START } from './bulk-line.ts'
 import { lockFile } from './bulk-lock.ts'
 import { BULK_USAGE, type BulkOptions, readOptions } from './bulk-options.ts'
-import { createMeter, type Screen } from './bulk-progress.ts'
+import { createMeter, printableJson, type Screen } from './bulk-progress.ts'
 import { openRejects } from './bulk-reject.ts'
 import { CODES, countsText, lastWords, pastText, readProgress, sum, tellNobody, tellOutcome } from './bulk-report.ts'
 import { openSource, type Source } from './bulk-source.ts'
@@ -84,7 +84,7 @@ async function tryRun(source: Source, { stdout, stderr }: BulkStreams, signal: A
     meter.show(progress(end.bytes))
   }
   meter.end()
-  if (sample !== null) stdout.write(`\n  The first would be\n${JSON.stringify(sample, null, 2).replace(/^/gm, '    ')}\n`)
+  if (sample !== null) stdout.write(`\n  The first would be\n${printableJson(sample).replace(/^/gm, '    ')}\n`)
   stdout.write(
     `\n${countsText(read, read - sum(rejected), 'good', rejected)}\n\n  Nothing was sent. The server looks closer: ${CLOSER}\n\n`,
   )

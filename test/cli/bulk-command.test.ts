@@ -79,6 +79,20 @@ test('relative paths begin where npm was called, which says so as INIT_CWD', asy
   })
 })
 
+describe('Whatever a file has for names, what is said of it sends nothing to the terminal that is not text', () => {
+  const name = '\x1b]0;owned\x07na\x1b[31mme\x9b2J\u202e'
+  test.each<[string, string, string[]]>([
+    ['where its columns go and what the first user would be', `email,${name}\na@b.co,${name}\n`, ['--dry-run']],
+    ['why it is refused', `email,${name},${name}\n`, []],
+    ['which options fit', 'email\n', ['--map', `userId=${name}`]],
+  ])('%s', async (_what, content, args) => {
+    await writeFile(file, content)
+    const { stdout, stderr } = await bulk([file, '--template', 'news', ...args])
+    expect(`${stdout}${stderr}`).toContain('owned')
+    expect(`${stdout}${stderr}`.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u)
+  })
+})
+
 describe('bulk ends with 2, and sends nothing, where', () => {
   test.each<[string, string | Buffer, string[], string]>([
     ['the file is empty', '', [], 'is empty'],
