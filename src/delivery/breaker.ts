@@ -88,6 +88,8 @@ export interface BegunCall {
 /** Why a call is not made now. */
 export interface Rest {
   readonly until: Date
+  /** The same without what spreads those that were passed over. */
+  readonly opensAt: Date
   readonly isBusy: boolean
 }
 
@@ -264,11 +266,12 @@ function createBreaker(parts: BreakerParts & { readonly crowd: Crowd | null }, a
       if (opened !== null && opened.until > time + longestOpenMs) opened = { ...opened, until: time + longestOpenMs }
       const rest = restUntil(isRetry, time)
       if (rest === null) return null
-      if (rest.isBusy) return { until: new Date(Math.ceil(rest.until)), isBusy: true }
+      const opensAt = new Date(Math.ceil(rest.until))
+      if (rest.isBusy) return { until: opensAt, opensAt, isBusy: true }
       const others = traffic.count('passedOver', SPREAD_WINDOW_MS, time)
       traffic.add('passedOver', time)
       const spreadMs = random() * Math.min(others * SPREAD_MS, LONGEST_SPREAD_MS)
-      return { until: new Date(Math.ceil(rest.until + spreadMs)), isBusy: rest.isBusy }
+      return { until: new Date(Math.ceil(rest.until + spreadMs)), opensAt, isBusy: rest.isBusy }
     },
 
     begin(isRetry) {

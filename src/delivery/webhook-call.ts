@@ -8,7 +8,7 @@ import { webhookSecrets } from '../domain/webhook-endpoint.ts'
 import { MOST_TRIES, restBefore } from '../domain/webhook-retry.ts'
 import type { Payload, Perform, Work } from '../queue/kinds.ts'
 import type { Db } from '../store/database.ts'
-import { type DueWebhook, readDueWebhook, type ToldDelivery, type WebhookAttempt } from '../store/webhook.ts'
+import { type DueWebhook, type EndpointLine, readDueWebhook, type ToldDelivery, type WebhookAttempt } from '../store/webhook.ts'
 import type { BegunCall, BreakerLimits, Breakers, CalledAccount } from './breaker.ts'
 import { pass } from './gate.ts'
 import type { WriteWebhook } from './webhook-record.ts'
@@ -60,7 +60,7 @@ export function createWebhookCall(parts: WebhookParts): Perform<'webhook'> {
     if (event.before.length - ref.since >= MOST_TRIES) return fail(parts, event, ABANDONED)
     const called = calledAccount(event)
     const rest = parts.breakers.notBefore(called, false)
-    if (rest !== null) return letGo(parts, work, { afterMs: Math.max(0, rest.until.getTime() - parts.now().getTime()) })
+    if (rest !== null) return passOver(parts, event, rest.opensAt)
     await makeCall(parts, event, parts.breakers.begin(called, false))
   }
 }
@@ -204,8 +204,31 @@ async function settle(parts: WebhookParts, event: Event, attempt: EndedAttempt, 
     after: afterMs === null ? 'settle' : { afterMs },
     ended: { environmentId, id, status, attempts, nextAttemptAt: afterMs === null ? null : new Date(now.getTime() + afterMs) },
     news: { environmentId, id: endpoint.id, version: endpoint.version, at: now, worked, disable },
+    line: lineAfter(parts, event, worked),
   })
   if (isOurs && afterMs !== null) work.comesBack(afterMs)
+}
+
+/** What waits for an endpoint is not claimed while its breaker is open, and is once it works again. */
+function lineAfter(parts: WebhookParts, event: Event, worked: boolean): EndpointLine | undefined {
+  const opensAt = parts.breakers.takeNews(calledAccount(event))?.until ?? null
+  if (opensAt !== null) return lineOf(event, msUntil(parts, opensAt))
+  return worked && event.endpoint.isFailing ? lineOf(event, null) : undefined
+}
+
+/** Its endpoint is not called now; so that not all that waits is claimed to be passed over like this one, its line is held. */
+async function passOver(parts: WebhookParts, event: Event, opensAt: Date): Promise<void> {
+  const afterMs = msUntil(parts, opensAt)
+  const isOurs = await parts.record({ job: event.work.job, after: { afterMs }, line: lineOf(event, afterMs) })
+  if (isOurs) event.work.comesBack(afterMs)
+}
+
+function lineOf({ ref, endpoint: { id, version } }: Event, heldMs: number | null): EndpointLine {
+  return { environmentId: ref.environmentId, id, version, heldMs }
+}
+
+function msUntil({ now }: WebhookParts, at: Date): number {
+  return Math.max(0, at.getTime() - now().getTime())
 }
 
 /** It is given up without a call, which its attempts say. */
@@ -217,8 +240,10 @@ async function fail(parts: WebhookParts, event: Event, error: string): Promise<v
   await parts.record({ job: work.job, after: 'settle', ended })
 }
 
+/** An endpoint of the same name may be there by now, which the event then waits for: the job is over once the event is gone. */
 async function drop(parts: WebhookParts, { environmentId, deliveryId: id }: Payload<'webhook'>, work: Work): Promise<void> {
-  await parts.record({ job: work.job, after: 'settle', gone: { environmentId, id } })
+  const isOurs = await parts.record({ job: work.job, after: { afterMs: 0 }, gone: { environmentId, id } })
+  if (isOurs) work.comesBack(0)
 }
 
 async function letGo(parts: WebhookParts, work: Work, after: 'settle' | { readonly afterMs: number }): Promise<void> {

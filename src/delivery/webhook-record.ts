@@ -1,4 +1,6 @@
+import { lineOfEndpoint } from '../domain/webhook-endpoint.ts'
 import { FAILURES_APART_MS, LONGEST_FAILING_MS } from '../domain/webhook-retry.ts'
+import { hold, release } from '../queue/hold.ts'
 import type { Held } from '../queue/kinds.ts'
 import type { Db, Tx } from '../store/database.ts'
 import { groupWrites } from '../store/group.ts'
@@ -8,8 +10,10 @@ import {
   type DisabledEndpoint,
   dropWebhooks,
   type EndedWebhook,
+  type EndpointLine,
   type EndpointNews,
   endWebhooks,
+  linesToMove,
   lockWebhooks,
   tellOfEndpoints,
   type WebhookKey,
@@ -26,6 +30,7 @@ export interface WebhookEntry {
   readonly news?: EndpointNews
   /** Its endpoint is gone. */
   readonly gone?: WebhookKey
+  readonly line?: EndpointLine | undefined
 }
 
 /**
@@ -56,7 +61,7 @@ export function createWebhookRecord(parts: {
   )
 }
 
-/** Jobs are locked first, then deliveries, then endpoints, as by all who lock several of them. */
+/** Jobs are locked first, then deliveries, then endpoints, then lines, as by all who lock several of them. */
 async function write(
   tx: Tx,
   entries: readonly WebhookEntry[],
@@ -84,5 +89,21 @@ async function write(
     ours.flatMap(({ news }) => news ?? []),
     TOO_LONG,
   )
+  await moveLines(
+    tx,
+    ours.flatMap(({ line }) => line ?? []),
+  )
   return { written: new Set(ours.filter(({ begun }) => begun === undefined || noted.has(begun.id))), disabled }
+}
+
+/** Each once, in one order. One that works again is released, whatever was to hold it before. */
+async function moveLines(tx: Tx, lines: readonly EndpointLine[]): Promise<void> {
+  if (lines.length === 0) return
+  const named = lines.map((line) => ({ ...line, ...lineOfEndpoint(line.environmentId, line.id) }))
+  const byKey = Map.groupBy(await linesToMove(tx, named), ({ fairnessKey }) => fairnessKey)
+  for (const [, own] of [...byKey].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    const rests = own.flatMap(({ heldMs }) => heldMs ?? [])
+    if (rests.length < own.length) await release(tx, own[0]!)
+    else await hold(tx, own[0]!, { afterMs: Math.max(...rests) })
+  }
 }

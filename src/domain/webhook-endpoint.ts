@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { badInput, notFound, Refusal } from '../errors.ts'
+import { release } from '../queue/hold.ts'
+import type { Line } from '../queue/kinds.ts'
 import {
   countEndpoints,
   deleteEndpoint,
@@ -66,7 +68,8 @@ export const putWebhookEndpoint: Command<PutWebhookEndpointInput, PutWebhookEndp
   const secret = newSecret()
   const description = checkDescription(input.description ?? null)
   // Jobs and deliveries are locked before endpoints, by all who lock several of them.
-  const fairnessKey = fairnessOfEndpoint(environmentId, input.id)
+  const line = lineOfEndpoint(environmentId, input.id)
+  const { fairnessKey } = line
   if (input.enabled) await runEndpointNow(scope.tx, { environmentId, fairnessKey, withinMs: LONGEST_WAIT_MS, now: scope.now })
   const isNew = await upsertEndpoint(scope.tx, {
     environment_id: environmentId,
@@ -81,12 +84,16 @@ export const putWebhookEndpoint: Command<PutWebhookEndpointInput, PutWebhookEndp
   if (isNew && (await countEndpoints(scope.tx, environmentId)) > MOST_ENDPOINTS) {
     throw new Refusal('CONFLICT', `An environment has at most ${MOST_ENDPOINTS} webhook endpoints: delete one first.`)
   }
+  await release(scope.tx, line)
   return { id: input.id, secret: isNew ? secret : null }
 }
 
 /** With its deliveries: what waits is not delivered any more. False where there was none. */
-export const deleteWebhookEndpoint: Command<{ id: string }, boolean> = ({ tx, actor }, { id }) =>
-  deleteEndpoint(tx, actor.environmentId, id)
+export const deleteWebhookEndpoint: Command<{ id: string }, boolean> = async ({ tx, actor }, { id }) => {
+  const wasThere = await deleteEndpoint(tx, actor.environmentId, id)
+  await release(tx, lineOfEndpoint(actor.environmentId, id))
+  return wasThere
+}
 
 /**
  * A new secret. Those before it sign beside it for the overlap (a day where none is given), unless their own ends sooner; of
@@ -119,9 +126,11 @@ export const resendWebhookDelivery: Command<{ id: string }, { id: string }> = as
   if (!(await endpointIsEnabled(tx, environmentId, endpointId))) {
     throw new Refusal('CONFLICT', `The webhook endpoint '${endpointId}' is disabled: put it with 'enabled: true' first.`)
   }
-  const fairnessKey = fairnessOfEndpoint(environmentId, endpointId)
+  const line = lineOfEndpoint(environmentId, endpointId)
+  const { fairnessKey } = line
   if (delivery.status === 'PENDING') {
     await runDeliveryNow(tx, { environmentId, id, fairnessKey, now })
+    await release(tx, line)
     return { id }
   }
   await reopenDelivery(tx, environmentId, id, now)
@@ -130,12 +139,13 @@ export const resendWebhookDelivery: Command<{ id: string }, { id: string }> = as
     payload: { environmentId, deliveryId: id, since: delivery.attempts },
     fairnessKey,
   })
+  await release(tx, line)
   return { id }
 }
 
-/** The trigger that enqueues the job of an event names the same (prisma/migrations, tell_endpoints). */
-function fairnessOfEndpoint(environmentId: string, endpointId: string): string {
-  return `${environmentId}\nwebhook\n${endpointId}`
+/** What waits for an endpoint. The trigger that enqueues the job of an event names the same (prisma/migrations, tell_endpoints). */
+export function lineOfEndpoint(environmentId: string, endpointId: string): Line {
+  return { lane: 'webhook', fairnessKey: `${environmentId}\nwebhook\n${endpointId}` }
 }
 
 /** The secrets that sign a call at this moment, the newest first. @throws where they do not open */

@@ -41,7 +41,17 @@ export function createWebhookReads(db: Db): WebhookReads {
   }
 }
 
-const COLUMNS = sql`id, event, payload, status, attempts, created_at as "createdAt", next_attempt_at as "nextAttemptAt"`
+/** What waits in a line that is held (queue/hold.ts) is not called before that is over. */
+const HELD_UNTIL = sql`(
+  select until from held_line
+  where lane = 'webhook' and fairness_key = environment_id || E'\\nwebhook\\n' || endpoint_id and until > now()
+)`
+const IS_UNDER_WAY = sql`attempts <> '[]' and attempts -> -1 ->> 'endedAt' is null`
+
+const COLUMNS = sql`
+  id, event, payload, status, attempts, created_at as "createdAt",
+  case when status <> 'PENDING' or (${IS_UNDER_WAY}) then next_attempt_at else greatest(next_attempt_at, ${HELD_UNTIL}) end
+    as "nextAttemptAt"`
 
 /** In the words of the index webhook_delivery_open, where it can be of use. */
 function inStatus(status: WebhookDeliveryStatus | null) {

@@ -304,6 +304,33 @@ export interface DisabledEndpoint {
   readonly reason: string
 }
 
+/** What becomes of all the jobs of an endpoint that wait. */
+export interface EndpointLine {
+  readonly environmentId: string
+  readonly id: string
+  /** Of one that was put again meanwhile nothing is held. */
+  readonly version: string
+  /** They are not claimed for so long; null: they are, from now on. */
+  readonly heldMs: number | null
+}
+
+/** Those of them whose endpoint was not put again, nor deleted, since it was read, and whose line is not held for longer already. */
+export async function linesToMove<L extends EndpointLine & { readonly lane: string; readonly fairnessKey: string }>(
+  tx: Tx,
+  lines: readonly L[],
+): Promise<readonly L[]> {
+  const asked = lines.map((line, place) => ({ ...line, place }))
+  const { rows } = await sql<{ place: number }>`
+    select n.place from webhook_endpoint e
+    join jsonb_to_recordset(${JSON.stringify(asked)}::jsonb)
+      as n("environmentId" text, id text, version timestamptz, lane text, "fairnessKey" text, "heldMs" float8, place int)
+      on e.environment_id = n."environmentId" and e.id = n.id and e.updated_at = n.version
+    left join held_line h on h.lane = n.lane and h.fairness_key = n."fairnessKey"
+    where n."heldMs" is null or h.until is null or h.until < now() + n."heldMs" * interval '1 millisecond'`.execute(tx)
+  const found = new Set(rows.map(({ place }) => place))
+  return lines.filter((_, place) => found.has(place))
+}
+
 /** Of the time of the last failure so much may be missing, so that not every failure changes the row. */
 const FAILED_TO_MS = 3_600_000
 

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   CreateApiKeyDocument,
@@ -47,10 +48,9 @@ for (const mode of MODES) {
     const sendMail = async () => void mails.push(await home.send(mail))
     const sendElsewhere = async (client: Client) => void dataOf(await client.send(SendDocument, { input: mail }))
     const read = async (id: string) => dataOf(await home.client.send(WebhookEndpointDocument, { id })).webhookEndpoint!
-    const codesOf = async (id: string) =>
-      dataOf(await home.client.send(WebhookDeliveriesDocument, { id, first: 100 })).webhookEndpoint!.deliveries.nodes.map(
-        ({ attempts }) => attempts.at(-1)?.code,
-      )
+    const deliveriesOf = async (id: string) =>
+      dataOf(await home.client.send(WebhookDeliveriesDocument, { id, first: 100 })).webhookEndpoint!.deliveries.nodes
+    const codesOf = async (id: string) => (await deliveriesOf(id)).map(({ attempts }) => attempts.at(-1)?.code)
     const at = (path: string) => place.received.filter((one) => one.path === `/${path}`)
     const enterAnother = async (id: string) => {
       dataOf(await home.client.send(PutEnvironmentDocument, { id, input: { name: id } }))
@@ -111,6 +111,10 @@ for (const mode of MODES) {
         // The first call after a rest failed as well, so the next rest is of eight seconds at least.
         const hasRested = () => times.some((time, index) => index > 0 && time - times[index - 1]! > 3_000)
         await expect.poll(hasRested, LATE).toBe(true)
+        // Each says when it is looked at next.
+        const next = async () =>
+          (await deliveriesOf('anew')).map(({ nextAttemptAt }) => Date.parse(nextAttemptAt ?? '') - Date.now())
+        await expect.poll(async () => (await next()).every((restMs) => restMs > 0), LATE).toBe(true)
         place.answer = answering(200)
         place.received.length = 0
         await put('anew')
@@ -118,5 +122,49 @@ for (const mode of MODES) {
       },
       60_000,
     )
+
+    test.runIf(mode === 'PostgreSQL and Redis')(
+      'What waits for an endpoint that fails is left alone until its rest is over, and flows once it works',
+      async () => {
+        const WAITING = 2_000
+        place.answer = answering(500)
+        await put('failing')
+        const database = new pg.Client({ connectionString: home.databaseUrl! })
+        await database.connect()
+        try {
+          await database.query(COUNT_JOB_UPDATES)
+          await database.query(WAIT_FOR_ENDPOINT, ['failing', WAITING])
+          const updates = async () => Number((await database.query('select last_value from job_updates')).rows[0].last_value)
+          await expect.poll(() => at('failing').length, LATE).toBeGreaterThanOrEqual(10)
+          await new Promise((resolve) => setTimeout(resolve, 6_000))
+          // What each process had claimed at first and what it claims after each rest; not all that waits, each time.
+          expect(await updates()).toBeLessThan(WAITING / 2)
+          place.answer = answering(200)
+          const waits = "select count(*)::int from webhook_delivery where endpoint_id = 'failing' and attempts = '[]'"
+          await expect.poll(async () => (await database.query(waits)).rows[0].count, { timeout: 60_000, interval: 200 }).toBe(0)
+        } finally {
+          await database.end()
+        }
+      },
+      120_000,
+    )
   })
 }
+
+const COUNT_JOB_UPDATES = `
+  create sequence job_updates;
+  create function count_update() returns trigger language plpgsql as 'begin perform nextval(''job_updates''); return null; end';
+  create trigger count_update after update on job for each row execute function count_update();`
+
+/** Events of nobody's messages, with the jobs that deliver them, all at once. */
+const WAIT_FOR_ENDPOINT = `
+  with told as (
+    insert into webhook_delivery (environment_id, id, endpoint_id, event, message_id, payload)
+    select environment_id, 'whd_' || n, id, 'message:updated', 'msg_' || n, json_build_object('data', json_build_object('id', n))
+    from webhook_endpoint, generate_series(1, $2::int) as n where id = $1
+    returning environment_id, id, endpoint_id
+  )
+  insert into job (kind, lane, fairness_key, run_at, payload)
+  select 'webhook', 'webhook', environment_id || E'\\nwebhook\\n' || endpoint_id, date_trunc('milliseconds', now()),
+         jsonb_build_object('environmentId', environment_id, 'deliveryId', id)
+  from told`
