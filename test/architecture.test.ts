@@ -45,6 +45,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   graphql: ['domain/', 'types:log/', 'store/*.read.ts', 'types:store/', 'types:channels/provider.ts', 'generated/'],
   server: ['graphql/', 'domain/', 'types:log/', 'types:channels/provider.ts'],
   cli: ['config.ts'],
+  // Pure: what an HTTP answer says.
+  'cli/api.ts': ['channels/answer.ts'],
   'cli/doctor.ts': ['config.ts', 'store/'],
   // A part of the composition root.
   'built-in.ts': ['config.ts', 'channels/', 'domain/', 'server/mail.ts', 'store/', 'teardown.ts'],

@@ -1,4 +1,5 @@
 import { createClient } from 'graphql-ws'
+import { readRetryAfter } from '../channels/answer.ts'
 
 /** The public API as any caller has it. */
 export interface Api {
@@ -25,16 +26,21 @@ export class CallError extends Error {
   readonly status: number
   /** Where the input is at fault, from the argument's name on: `['users', 3, 'to', 'email']`. */
   readonly issues: readonly Issue[]
-  /** When it is worth another try; null where the server does not say. */
+  /** When it is worth another try, by the server or what stands before it; null where neither says. */
   readonly retryAfterSeconds: number | null
 
-  constructor(message: string, status: number, error: RefusedError | null = null, options?: ErrorOptions) {
+  constructor(message: string, status: number, error: RefusedError | null = null, options: CallErrorOptions = {}) {
     super(message, options)
     this.code = error?.extensions?.code ?? null
     this.status = error?.extensions?.status ?? status
     this.issues = error?.extensions?.issues ?? []
-    this.retryAfterSeconds = error?.extensions?.retryAfterSeconds ?? null
+    this.retryAfterSeconds = error?.extensions?.retryAfterSeconds ?? options.retryAfterSeconds ?? null
   }
+}
+
+interface CallErrorOptions extends ErrorOptions {
+  /** Of the header. */
+  readonly retryAfterSeconds?: number
 }
 
 interface Issue {
@@ -79,11 +85,13 @@ export function createApi(url: string, key: string, signal: AbortSignal): Api {
       const response = await post(`${url}/graphql`, {
         headers: { authorization, 'content-type': 'application/json' },
         body: JSON.stringify({ query: document, variables }),
+        // Followed, a POST may come to its end as a GET.
+        redirect: 'manual',
         signal: AbortSignal.timeout(ANSWER_MS),
       })
       const answer = await answerOf<Data>(response)
       signal.throwIfAborted()
-      return dataOf(answer, response.status)
+      return dataOf(answer, response.status, restOf(response))
     },
     follow<Data>(document: string, variables: Record<string, unknown>, until: AbortSignal) {
       const results = sockets.iterate<Data>({ query: document, variables })
@@ -118,22 +126,43 @@ async function post(url: string, init: RequestInit): Promise<Response> {
 
 /** What stands before a server may answer for it, in a form of its own. */
 async function answerOf<Data>(response: Response): Promise<Answer<Data>> {
-  try {
-    return (await response.json()) as Answer<Data>
-  } catch (cause) {
-    const { origin } = new URL(response.url)
-    const status = response.ok ? 0 : response.status
-    throw new CallError(`${origin} did not answer in its form, with the status ${response.status}.`, status, null, { cause })
+  const { origin } = new URL(response.url)
+  if (response.status >= 300 && response.status < 400) {
+    await response.body?.cancel()
+    const words = `${origin} says that the server is ${placeIn(response)}: set CARILLON_PUBLIC_URL to where it is.`
+    throw new CallError(words, response.status)
   }
+  try {
+    return ((await response.json()) ?? {}) as Answer<Data>
+  } catch (cause) {
+    const status = response.ok ? 0 : response.status
+    const words = `${origin} did not answer in its form, with the status ${response.status}.`
+    throw new CallError(words, status, null, { cause, ...restOf(response) })
+  }
+}
+
+/** Where a redirection leads to, as CARILLON_PUBLIC_URL would name it. */
+function placeIn({ headers, url }: Response): string {
+  const location = headers.get('location')
+  const place = location === null ? null : URL.parse(location, url)
+  return place === null ? 'elsewhere' : `at ${place.href.replace(/\/graphql\/?$/, '')}`
+}
+
+/** How long it asks to be left alone, in its header. */
+function restOf({ headers }: Response): CallErrorOptions {
+  const restMs = readRetryAfter(headers.get('retry-after') ?? undefined, new Date())
+  return restMs === undefined ? {} : { retryAfterSeconds: restMs / 1000 }
 }
 
 async function* unwrap<Data>(results: AsyncIterable<Answer<Data>>): AsyncGenerator<Data, void, void> {
   for await (const result of results) yield dataOf(result)
 }
 
-function dataOf<Data>({ data, errors }: Answer<Data>, status = 0): Data {
-  if (errors && errors.length > 0) throw new CallError(errors.map(({ message }) => message).join(' '), status, gathered(errors))
-  if (data === null || data === undefined) throw new CallError('The server answered nothing.', status)
+function dataOf<Data>({ data, errors }: Answer<Data>, status = 0, rest: CallErrorOptions = {}): Data {
+  if (errors && errors.length > 0) {
+    throw new CallError(errors.map(({ message }) => message).join(' '), status, gathered(errors), rest)
+  }
+  if (data === null || data === undefined) throw new CallError('The server answered nothing.', status, null, rest)
   return data
 }
 

@@ -4,6 +4,7 @@ import type { Api } from './api.ts'
 import { type Persistence, persist, persistAtFirst } from './bulk-call.ts'
 import { UsageError } from './bulk-flaw.ts'
 import { ingest } from './bulk-ingest.ts'
+import type { Choices } from './bulk-mapping.ts'
 import type { BulkOptions } from './bulk-options.ts'
 import type { Meter } from './bulk-progress.ts'
 import type { RejectFile } from './bulk-reject.ts'
@@ -16,7 +17,7 @@ import { askForJob, type JobState, runJob, watchJob } from './bulk-watch.ts'
 export async function openState(options: BulkOptions, server: string, keeper: Keeper): Promise<ImportState> {
   const { path, message, format, delimiter, choices, job, isAgain } = options
   const file = path === null ? randomUUID() : await hashOfFile(path)
-  const identity: Identity = { server, file, said: hashOf([message, format, delimiter, [...choices]]) }
+  const identity: Identity = { server, file, said: hashOf([message, format, delimiter, sorted(choices)]) }
   const kept = await keeper.read()
   if (kept === null) return newState(identity, isAgain ? randomUUID() : '', job)
   const differs = [
@@ -35,6 +36,11 @@ export async function openState(options: BulkOptions, server: string, keeper: Ke
   throw new UsageError(
     `${path}.carillon.json keeps an earlier import: ${differs.join(', ')}. Give what that one was begun with, or delete ${path}.carillon.json to begin a new import.`,
   )
+}
+
+/** The order in which options were given means nothing. */
+function sorted(choices: Choices): readonly unknown[] {
+  return [...choices].toSorted(([one], [other]) => (one < other ? -1 : 1))
 }
 
 /** @throws UsageError where refused rows stand in another file than is named now */

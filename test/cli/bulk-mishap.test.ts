@@ -126,3 +126,15 @@ test('a file as pandas or Excel write it, with a column that has no name, is sen
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('column 1 → left out') })
   expect(scene.recipients()).toEqual(['ada@example.com', 'grace@example.com'])
 })
+
+test('options for columns in another order are the same options', async () => {
+  await writeFile(scene.file, 'mail,who,note\nada@example.com,Ada,x\n')
+  const [mail, who, note] = [
+    ['--map', 'email=mail'],
+    ['--map', 'data.name=who'],
+    ['--ignore', 'note'],
+  ] as const
+  expect(await scene.bulk(...mail, ...who, ...note)).toMatchObject({ code: 0 })
+  const again = await scene.bulk(...note, ...who, ...mail)
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('sent already') })
+})
