@@ -92,7 +92,7 @@ async function makeCall(parts: WebhookParts, event: Event, begun: BegunCall): Pr
   })
   if (body === null || !work.holdsLease()) {
     begun.dropped()
-    return letGo(parts, work, { afterMs: 0 })
+    return body === null ? letGo(parts, work, { afterMs: 0 }) : takeBack(parts, event)
   }
   let retryAfterMs = 0
   const started = performance.now()
@@ -133,6 +133,14 @@ async function note(parts: WebhookParts, { ref, work, due, before }: Event, atte
   }
   const isNoted = await parts.record({ job: work.job, after: 'keep', begun })
   return isNoted ? (written ?? due.body) : null
+}
+
+/** The call that was noted is not made: another that claims the job is not to take it for one that was. */
+async function takeBack(parts: WebhookParts, { ref, work, before }: Event): Promise<void> {
+  const { environmentId, deliveryId: id } = ref
+  const ended = { environmentId, id, status: 'PENDING', attempts: before, nextAttemptAt: parts.now() } as const
+  const isOurs = await parts.record({ job: work.job, after: { afterMs: 0 }, ended })
+  if (isOurs) work.comesBack(0)
 }
 
 /** Before the first call the message's deliveries are put into the event, as they are then. */
