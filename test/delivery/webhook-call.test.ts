@@ -14,19 +14,24 @@ let database: TestDatabase
 let store: Store
 let perform: Perform<'webhook'>
 const calls: HttpCall[] = []
+/** What happens between reading that an endpoint is gone and writing it. */
+let beforeDrop = async () => {}
+
+async function putEndpoint(): Promise<void> {
+  const secrets = JSON.stringify([{ secret: `whsec_${'A'.repeat(43)}=`, until: null }])
+  const endpoint = { id: 'orders', url: 'https://shop.example/', events: ['message:updated'], secrets }
+  const row = { environment_id: 'production', ...endpoint }
+  await store.db.insertInto('webhook_endpoint').values(row).execute()
+}
 
 beforeEach(async () => {
   calls.length = 0
+  beforeDrop = async () => {}
   database = await testDatabase()
   store = await openStore({ url: database.url, poolSize: 2 })
   const { db } = store
   await db.insertInto('environment').values({ id: 'production', name: 'Production' }).execute()
-  const secrets = JSON.stringify([{ secret: `whsec_${'A'.repeat(43)}=`, until: null }])
-  const endpoint = { id: 'orders', url: 'https://shop.example/', events: ['message:updated'], secrets }
-  await db
-    .insertInto('webhook_endpoint')
-    .values({ environment_id: 'production', ...endpoint })
-    .execute()
+  await putEndpoint()
   const delivery = { id: 'whd_1', endpoint_id: 'orders', event: 'message:updated', message_id: 'msg_1', payload: '{"data":{}}' }
   await db
     .insertInto('webhook_delivery')
@@ -42,10 +47,14 @@ beforeEach(async () => {
       return { kind: 'answered', status: 200, headers: {}, body: '' } as never
     },
   }
+  const record = createWebhookRecord({ db, disabled() {} })
   const parts: WebhookParts = {
     ...world,
     db,
-    record: createWebhookRecord({ db, disabled() {} }),
+    async record(entry) {
+      if (entry.gone !== undefined) await beforeDrop()
+      return await record(entry)
+    },
     http,
     vault: { open: (sealed) => sealed },
     breakers: createBreakers({ ...world, limits: OF_ENDPOINTS }),
@@ -79,4 +88,22 @@ test('A call that was noted and then not made is no attempt', async () => {
   await perform({ ...KEY, since: 0 }, await claimed(true))
   expect(calls).toHaveLength(1)
   expect(await read()).toMatchObject({ status: 'DELIVERED', attempts: [{ number: 1, outcome: 'ACCEPTED' }] })
+})
+
+test('An event whose endpoint is put again while it is about to be dropped is delivered to it', async () => {
+  await store.db.deleteFrom('webhook_endpoint').execute()
+  beforeDrop = putEndpoint
+  await perform({ ...KEY, since: 0 }, await claimed(true))
+  await perform({ ...KEY, since: 0 }, await claimed(true))
+  expect(calls).toHaveLength(1)
+  expect(await read()).toMatchObject({ status: 'DELIVERED' })
+})
+
+test('An event whose endpoint is gone is dropped, and its job is over', async () => {
+  await store.db.deleteFrom('webhook_endpoint').execute()
+  await perform({ ...KEY, since: 0 }, await claimed(true))
+  await perform({ ...KEY, since: 0 }, await claimed(true))
+  expect(calls).toEqual([])
+  for (const table of ['webhook_delivery', 'job'] as const)
+    expect(await store.db.selectFrom(table).selectAll().execute()).toEqual([])
 })
