@@ -9,7 +9,7 @@ import { LEASE_SECONDS, START_MS, type Stage, setStage } from './stage.ts'
 /** More than are placed before the first of them must have been sent. */
 const RECIPIENTS = scaled(2_500, 20_000)
 const KILLS = scaled(3, Number.POSITIVE_INFINITY)
-const RACES = scaled(6, 100)
+const RACES = scaled(3, 100)
 const CALLERS = 6
 const USERS_A_CALL = 20
 const A_CALL = 5_000

@@ -167,7 +167,7 @@ describe('Keys take turns', () => {
     const { text } = misbehaving()
     await Promise.all([text('warm'), text('warm', 'other')])
     const ends: number[] = []
-    const heavy = Array.from({ length: 40 }, async () => {
+    const heavy = Array.from({ length: 24 }, async () => {
       await text('grind')
       ends.push(performance.now())
     })

@@ -123,7 +123,7 @@ for (const mode of MODES) {
         await home.settled(sent)
         const before = lateness()
         const bombs = await Promise.all(
-          [...bombers, ...bombers].map((tenantId, n) => home.send({ to, content: heavy(n), tenantId })),
+          (isFull ? [...bombers, ...bombers] : bombers).map((tenantId, n) => home.send({ to, content: heavy(n), tenantId })),
         )
         const isOver = { yet: false }
         const over = home.settled(bombs).finally(() => {

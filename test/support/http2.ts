@@ -13,9 +13,11 @@ export interface Http2Received {
 
 export type Http2Answer = (response: Http2ServerResponse, received: Http2Received) => void
 
-/** Lets this process take the certificate of the tests' own servers, for localhost and 127.0.0.1. */
-export function trustOurCertificate(): void {
-  tls.setDefaultCACertificates([...tls.getCACertificates('default'), SELF_SIGNED.cert])
+/** Lets this process take the certificate of the tests' own servers, for localhost and 127.0.0.1, until the answer is called. */
+export function trustOurCertificate(): () => void {
+  const before = tls.getCACertificates('default')
+  tls.setDefaultCACertificates([...before, SELF_SIGNED.cert])
+  return () => tls.setDefaultCACertificates(before)
 }
 
 /** A server that speaks HTTP/2 over TLS, on a free port of the loopback interface. */
