@@ -56,17 +56,19 @@ export async function hasEnded(tx: Tx, environmentId: string, job: Pick<BulkJobS
   return job.status === 'COMPLETED' && !(await hasPending(tx, environmentId, job.requestId))
 }
 
-/** Ends a bulk job as CANCELED. Its messages wait until they are canceled: none of them is sent meanwhile. */
+/** Ends a bulk job as CANCELED: no further message is made. */
 export async function endJob({ tx, actor, now }: Scope, jobId: string): Promise<void> {
-  const { environmentId } = actor
-  await changeBulkJob(tx, environmentId, jobId, { status: 'CANCELED', completedAt: now }, now)
-  await hold(tx, lineOfJob(environmentId, jobId), null)
+  await changeBulkJob(tx, actor.environmentId, jobId, { status: 'CANCELED', completedAt: now }, now)
 }
 
-/** @param jobId of the bulk job that ended with it. @throws Refusal NOT_FOUND */
+/**
+ * @param jobId of the bulk job that ended with it, whose messages wait until they are canceled: none of them is sent meanwhile
+ * @throws Refusal NOT_FOUND
+ */
 export async function stopRequest(scope: Scope, requestId: string, jobId: string | undefined): Promise<void> {
   const { environmentId } = scope.actor
   if (!(await endRequest(scope.tx, environmentId, requestId, scope.now))) throw notFound('request', requestId)
+  if (jobId !== undefined) await hold(scope.tx, lineOfJob(environmentId, jobId), null)
   const page = await cancelPage(scope, environmentId, requestId, '')
   if (page.next === null && jobId !== undefined) await release(scope.tx, lineOfJob(environmentId, jobId))
   if (page.next === null && !page.isPending) return

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Db, Tx } from '../store/database.ts'
+import type { Db } from '../store/database.ts'
 import type { Line } from './kinds.ts'
 import type { RunAt } from './settle.ts'
 
@@ -10,7 +10,7 @@ import type { RunAt } from './settle.ts'
  *
  * @param until null: until it is released
  */
-export async function hold(db: Db | Tx, { lane, fairnessKey }: Line, until: RunAt | null): Promise<void> {
+export async function hold(db: Db, { lane, fairnessKey }: Line, until: RunAt | null): Promise<void> {
   const at = until instanceof Date ? until : null
   const afterMs = until === null || until instanceof Date ? null : until.afterMs
   await sql`
@@ -20,7 +20,7 @@ export async function hold(db: Db | Tx, { lane, fairnessKey }: Line, until: RunA
 }
 
 /** Lets a line be claimed from again. Waking the lane is the caller's, after commit; else it is found within a second. */
-export async function release(db: Db | Tx, { lane, fairnessKey }: Line): Promise<void> {
+export async function release(db: Db, { lane, fairnessKey }: Line): Promise<void> {
   await sql`delete from held_line where lane = ${lane} and fairness_key = ${fairnessKey}`.execute(db)
 }
 

@@ -47,13 +47,6 @@ export async function insertBulkJob(tx: Tx, job: NewBulkJob): Promise<void> {
 
 const STATE = sql`id, mode, status, request_id as "requestId", started_at as "startedAt", completed_at as "completedAt", placed, round, retried`
 
-/** Null where there is none. */
-export async function readBulkJobState(db: Db, environmentId: string, id: string): Promise<BulkJobState | null> {
-  const { rows } = await sql<BulkJobState>`
-    select ${STATE} from bulk_job where environment_id = ${environmentId} and id = ${id}`.execute(db)
-  return rows[0] ?? null
-}
-
 /** The message that every user of a job gets, which may be some megabytes; null where there is no such job. */
 export async function readJobDefinition(db: Db, environmentId: string, id: string): Promise<unknown> {
   const { rows } = await sql<{ definition: unknown }>`

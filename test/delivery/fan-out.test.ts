@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createBulkJob, pauseBulkJob, resumeBulkJob, runBulkJob } from '../../src/domain/bulk-job.ts'
 import type { Command } from '../../src/domain/command.ts'
-import { readBulkJobState } from '../../src/store/bulk-job.ts'
+import { lockBulkJob } from '../../src/store/bulk-job.ts'
 import { type Office, openOffice } from './office.ts'
 
 const HOUR_MS = 3_600_000
@@ -23,7 +23,7 @@ async function newJob(email: string): Promise<string> {
 }
 
 const readStatus: Command<string, string | undefined> = async ({ tx, actor }, jobId) =>
-  (await readBulkJobState(tx, actor.environmentId, jobId))?.status
+  (await lockBulkJob(tx, actor.environmentId, jobId))?.status
 const statusOf = async (jobId: string) => (await office.run(readStatus, jobId)).value
 const takeFanOut = async () => {
   await office.takeOver('bulk')

@@ -83,6 +83,28 @@ for (const mode of MODES) {
     })
 
     test.runIf(mode === 'PostgreSQL and Redis')(
+      'A job that is over keeps no line of the queue, whether it ran or not',
+      async () => {
+        const never = await createJob(home, { content, ...mail })
+        await act('cancelBulkJob', never.id)
+        const ran = await createJob(home, { content, ...mail, delay: { duration: 'PT1H' } })
+        await ran.add(people('over', 3))
+        await ran.run()
+        await act('pauseBulkJob', ran.id)
+        await act('cancelBulkJob', ran.id)
+        await ran.completed('CANCELED')
+        const database = new pg.Client({ connectionString: home.databaseUrl! })
+        await database.connect()
+        const held = async () => (await database.query('select fairness_key from held_line')).rows
+        try {
+          await expect.poll(held, LATE).toEqual([])
+        } finally {
+          await database.end()
+        }
+      },
+    )
+
+    test.runIf(mode === 'PostgreSQL and Redis')(
       'However often a job is paused and resumed, one fan-out makes its messages',
       async () => {
         const { id, add, run, completed } = await createJob(home, { content, routing: { channels: [{ channel: 'INBOX' }] } })
